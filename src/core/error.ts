@@ -1,0 +1,65 @@
+/**
+ * Every error code, with the exit status of the process that ends on it and one line for the documentation.
+ * Exit statuses: 1 internal, 2 changes pending (a plan), 3 bad input, 4 host not fit, 5 network or source,
+ * 6 guest or step, 7 verification, 130 interrupted.
+ */
+export const ERRORS = {
+  internal: { exit: 1, title: "a defect in kvci-build itself" },
+  usage: { exit: 3, title: "the command line is wrong" },
+  "template-invalid": { exit: 3, title: "a template does not pass its checks" },
+  "template-not-found": { exit: 3, title: "no template of that name" },
+  "environment-invalid": { exit: 3, title: "an environment file does not pass its checks" },
+  "lock-invalid": { exit: 3, title: "the lock file cannot be read" },
+  "lock-missing": { exit: 3, title: "the lock has no entry for something that floats" },
+  "build-not-found": { exit: 3, title: "no build at that path" },
+  "build-invalid": { exit: 3, title: "a build's records or files do not fit together" },
+  "layout-invalid": { exit: 3, title: "an OCI layout is damaged or is not one" },
+  "program-missing": { exit: 4, title: "a host program is not installed" },
+  "program-failed": { exit: 4, title: "a host program failed" },
+  "store-full": { exit: 4, title: "no space left where kvci-build writes" },
+  "store-unusable": { exit: 4, title: "the store cannot be read or written" },
+  "store-busy": { exit: 4, title: "another kvci-build holds what this one needs" },
+  "download-failed": { exit: 5, title: "no mirror delivered the file" },
+  "digest-mismatch": { exit: 5, title: "bytes do not have the digest they should have" },
+  "signature-invalid": { exit: 5, title: "a signature is missing, wrong or by an unknown key" },
+  "checksum-file-invalid": { exit: 5, title: "a distribution's checksum file does not name the image" },
+  "base-failed": { exit: 5, title: "a base image could not be made" },
+  "guest-not-ready": { exit: 6, title: "the guest did not answer before its deadline" },
+  "guest-died": { exit: 6, title: "QEMU ended or the guest's kernel panicked" },
+  "machine-lost": { exit: 6, title: "the connection to the guest broke" },
+  "command-failed": { exit: 6, title: "a command in the guest failed" },
+  "command-timeout": { exit: 6, title: "a command in the guest did not end before its deadline" },
+  "disk-unclean": { exit: 6, title: "the built disk's filesystem was not closed cleanly" },
+  "verification-failed": { exit: 7, title: "the image does not pass its checks" },
+  interrupted: { exit: 130, title: "stopped by Ctrl-C or a signal" },
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** What an error carries beside its message: the next thing to do, always; the cause and longer evidence when there are any. */
+export interface ErrorOptions {
+  readonly hint: string;
+  readonly cause?: unknown;
+  /** Lines shown under the message: last output, console lines, paths of logs. */
+  readonly evidence?: readonly string[];
+}
+
+/** Every failure a user can see. `hint` is required: say what to do next, or do not throw. */
+export class KvciError extends Error {
+  override readonly name: string = "KvciError";
+  readonly code: ErrorCode;
+  readonly hint: string;
+  readonly evidence: readonly string[];
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+    this.evidence = options.evidence ?? [];
+  }
+}
+
+/** The text of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,91 @@
+import { execa, ExecaError } from "execa";
+import { KvciError } from "../core/error.ts";
+import type { Journal } from "../core/journal.ts";
+import { installHint } from "./programs.ts";
+
+export interface ProgramOptions {
+  readonly signal: AbortSignal;
+  /** Milliseconds until the program is ended. Everything that waits has a deadline, so there is no default. */
+  readonly timeoutMs: number;
+  readonly cwd?: string;
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly stdin?: string | Uint8Array;
+  readonly journal?: Journal;
+  /** Receives standard error and, unless `quiet`, standard output as they come. */
+  readonly onOutput?: (stream: "stdout" | "stderr", text: string) => void;
+}
+
+/** What is kept of each stream in memory: enough for an error's evidence and for JSON answers of qemu-img. */
+const MAX_BUFFER = 4 * 1024 * 1024;
+
+/**
+ * Runs a host program to its end, without a shell.
+ *
+ * @returns its standard output.
+ * @throws {KvciError} `program-missing` with the command that installs it, `program-failed` with its last lines,
+ *   `store-full` when it says so, `interrupted` on abort.
+ */
+export async function runProgram(argv: readonly [string, ...string[]], options: ProgramOptions): Promise<string> {
+  const [file, ...args] = argv;
+  try {
+    const child = execa(file, args, {
+      cancelSignal: options.signal,
+      forceKillAfterDelay: 5_000,
+      timeout: options.timeoutMs,
+      maxBuffer: MAX_BUFFER,
+      stripFinalNewline: false,
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...(options.env === undefined ? {} : { env: options.env }),
+      ...(options.stdin === undefined ? { stdin: "ignore" as const } : { input: options.stdin }),
+    });
+    if (child.pid !== undefined) options.journal?.emit({ type: "program-started", argv, pid: child.pid });
+    report(child.stdout, "stdout", options);
+    report(child.stderr, "stderr", options);
+    return (await child).stdout;
+  } catch (error) {
+    throw error instanceof ExecaError ? programError(file, error, options.timeoutMs) : error;
+  }
+}
+
+function report(stream: NodeJS.ReadableStream | null, name: "stdout" | "stderr", options: ProgramOptions): void {
+  stream?.on("data", (chunk: Buffer) => {
+    const text = chunk.toString("utf8");
+    options.onOutput?.(name, text);
+    options.journal?.emit({ type: "output", stream: name, text });
+  });
+}
+
+function programError(file: string, error: ExecaError, timeoutMs: number): KvciError {
+  if (error.isCanceled) return new KvciError("interrupted", `${file} was stopped`, { hint: "Run the same command again." });
+  if (error.code === "ENOENT") {
+    return new KvciError("program-missing", `${file} is not installed`, { hint: installHint(file), cause: error });
+  }
+  const evidence = lastLines(`${String(error.stderr ?? "")}\n${String(error.stdout ?? "")}`, 15);
+  if (error.timedOut) {
+    return new KvciError("program-failed", `${file} did not end within ${String(timeoutMs / 1000)} s`, {
+      hint: "See its output; if the host is only slow, try again.",
+      evidence,
+      cause: error,
+    });
+  }
+  if (/No space left on device/i.test(evidence.join("\n"))) return spaceError(file, evidence, error);
+  const how = error.exitCode === undefined ? `died of ${error.signal ?? "an unknown cause"}` : `exited ${String(error.exitCode)}`;
+  return new KvciError("program-failed", `${file} ${how}`, { hint: `The command was: ${error.escapedCommand}`, evidence, cause: error });
+}
+
+function spaceError(file: string, evidence: readonly string[], cause: unknown): KvciError {
+  return new KvciError("store-full", `${file} found no space left on the device`, {
+    hint: "Free some space, or move the store with KVCI_BUILD_STORE=/path/with/space, then run the same command again.",
+    evidence,
+    cause,
+  });
+}
+
+/** The last `count` lines that say something. */
+export function lastLines(text: string, count: number): string[] {
+  return text
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== "")
+    .slice(-count);
+}
