@@ -1,0 +1,174 @@
+import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import type { Digest } from "../core/digest.ts";
+import { KvciError, messageOf } from "../core/error.ts";
+import { fileSource, streamSource } from "./byte-source.ts";
+import type { Descriptor } from "./descriptor.ts";
+import { layerCompression, type Compression } from "./media-types.ts";
+import type { ImagePlatform } from "./node-image.ts";
+import { blobFile, hashFor, startReading, type Reading } from "./read-blob.ts";
+import { scanLayout, type LayoutImage } from "./read-layout.ts";
+import { listTar, type TarFile, type TarListing } from "./tar-list.ts";
+import { checkSignal } from "./write-error.ts";
+
+const READ_BYTES = 1024 * 1024;
+
+export interface LayerReport {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly files: readonly TarFile[];
+}
+
+export interface ImageReport {
+  readonly digest: Digest;
+  readonly ref?: string | undefined;
+  readonly mediaType: string;
+  readonly platform: ImagePlatform;
+  readonly created?: string | undefined;
+  /** Manifest, config and layers, in bytes. */
+  readonly sizeBytes: number;
+  readonly config: { readonly digest: Digest; readonly mediaType: string; readonly sizeBytes: number };
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly layers: readonly LayerReport[];
+}
+
+export interface LayoutReport {
+  readonly folder: string;
+  /** Whether the bytes of every blob were checked against its digest. */
+  readonly verified: boolean;
+  readonly images: readonly ImageReport[];
+  /** Entries of the index that are not images. */
+  readonly others: readonly Descriptor[];
+}
+
+export interface InspectOptions {
+  /** Reads every byte and checks its digest. Without it, documents and sizes are checked, and tars are listed. */
+  readonly verify?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Says everything about the images in a layout: documents, sizes, labels, and the files of every layer.
+ *
+ * @throws {KvciError} `layout-invalid` with everything that is wrong as evidence; `interrupted`.
+ */
+export async function inspectLayout(folder: string, options: InspectOptions = {}): Promise<LayoutReport> {
+  const { verify = false, signal } = options;
+  const reading = startReading(folder);
+  const { images, others } = await scanLayout(reading);
+  if (verify) await verifyBlobs(reading, signal);
+  const listings = new Map<Digest, readonly TarFile[]>();
+  for (const layer of images.flatMap(({ manifest }) => manifest.layers)) {
+    checkSignal(signal);
+    if (!listings.has(layer.digest)) listings.set(layer.digest, await listLayer(reading, layer, signal));
+  }
+  checkSignal(signal);
+  for (const image of images) checkDiffIds(reading, image);
+  reading.problems.throwIfAny();
+  return { folder, verified: verify, images: images.map((image) => reportOf(image, listings)), others };
+}
+
+async function verifyBlobs({ folder, problems, blobs }: Reading, signal: AbortSignal | undefined): Promise<void> {
+  for (const digest of blobs.keys()) {
+    const file = blobFile(digest);
+    const hash = hashFor(digest);
+    try {
+      for await (const chunk of createReadStream(join(folder, file), { highWaterMark: READ_BYTES })) {
+        checkSignal(signal);
+        hash.update(chunk as Buffer);
+      }
+    } catch (error) {
+      if (error instanceof KvciError) throw error;
+      problems.add(file, messageOf(error));
+      continue;
+    }
+    if (!digest.endsWith(`:${hash.digest("hex")}`)) problems.add(file, "its bytes do not have the digest of its name");
+  }
+}
+
+async function listLayer(
+  { folder, problems, blobs }: Reading,
+  layer: Descriptor,
+  signal: AbortSignal | undefined,
+): Promise<readonly TarFile[]> {
+  const compression = layerCompression(layer.mediaType);
+  // What is missing, or is a link or a pipe, is among the problems already and must not be opened.
+  if (compression === undefined || !blobs.has(layer.digest)) return [];
+  const file = blobFile(layer.digest);
+  try {
+    const { files, problems: found } = await listBlob(join(folder, file), {
+      sizeBytes: layer.size,
+      compression,
+      signal,
+    });
+    for (const problem of found) problems.add(file, problem);
+    return files;
+  } catch (error) {
+    problems.add(file, messageOf(error));
+    return [];
+  }
+}
+
+interface LayerBlob {
+  readonly sizeBytes: number;
+  readonly compression: Compression;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function listBlob(path: string, { sizeBytes, compression, signal }: LayerBlob): Promise<TarListing> {
+  if (compression === "none") {
+    const handle = await open(path, "r");
+    try {
+      return await listTar(fileSource(handle, sizeBytes));
+    } finally {
+      await handle.close();
+    }
+  }
+  const packed = createReadStream(path, { highWaterMark: READ_BYTES, ...(signal === undefined ? {} : { signal }) });
+  const plain = compression === "gzip" ? createGunzip() : createZstdDecompress();
+  packed.on("error", (error) => plain.destroy(error));
+  try {
+    return await listTar(streamSource(packed.pipe(plain)));
+  } finally {
+    packed.destroy();
+    plain.destroy();
+  }
+}
+
+/** An uncompressed layer's diff id is its digest. */
+function checkDiffIds({ problems }: Reading, { manifest, config }: LayoutImage): void {
+  for (const [index, { digest, mediaType }] of manifest.layers.entries()) {
+    const diffId = config.rootfs.diff_ids[index];
+    if (layerCompression(mediaType) !== "none" || diffId === undefined || diffId === digest) continue;
+    problems.add(blobFile(manifest.config.digest), `diff id ${String(index)} is not that of layer ${digest}`);
+  }
+}
+
+function reportOf(image: LayoutImage, listings: ReadonlyMap<Digest, readonly TarFile[]>): ImageReport {
+  const { digest, ref, platform, sizeBytes, descriptor, manifest, config } = image;
+  return {
+    digest,
+    ref,
+    mediaType: descriptor.mediaType,
+    platform,
+    created: config.created,
+    sizeBytes,
+    config: blobReport(manifest.config),
+    labels: config.config?.Labels ?? {},
+    annotations: manifest.annotations ?? {},
+    layers: manifest.layers.map((layer) => ({
+      ...blobReport(layer),
+      annotations: layer.annotations ?? {},
+      files: listings.get(layer.digest) ?? [],
+    })),
+  };
+}
+
+function blobReport({ digest, mediaType, size }: Descriptor): ImageReport["config"] {
+  return { digest, mediaType, sizeBytes: size };
+}
