@@ -1,6 +1,7 @@
 import { execa, ExecaError } from "execa";
 import { KvciError } from "../core/error.ts";
 import type { Journal } from "../core/journal.ts";
+import { lastLines } from "./last-lines.ts";
 import { installHint } from "./programs.ts";
 
 export interface ProgramOptions {
@@ -80,12 +81,4 @@ function spaceError(file: string, evidence: readonly string[], cause: unknown): 
     evidence,
     cause,
   });
-}
-
-/** The last `count` lines that say something. */
-export function lastLines(text: string, count: number): string[] {
-  return text
-    .split(/\r?\n/)
-    .filter((line) => line.trim() !== "")
-    .slice(-count);
 }

@@ -1,0 +1,14 @@
+import type { Base } from "../core/disk-image.ts";
+import type { Plan, SourceFile } from "../core/plan.ts";
+
+/** One build: what is built, from what, and where to. */
+export interface BuildJob {
+  readonly plan: Plan;
+  readonly base: Base;
+  /** Host files of copy-in ops, by digest. */
+  readonly sources: ReadonlyMap<string, SourceFile>;
+  /** Empty folder that the outputs are written to. */
+  readonly folder: string;
+  readonly serialLog: string;
+  readonly signal: AbortSignal;
+}

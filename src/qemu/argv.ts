@@ -1,0 +1,81 @@
+import type { Accelerator, BootRequest } from "./boot-request.ts";
+import { machineType } from "./machine-type.ts";
+
+/** Files that QEMU is given beside the disk, already written. */
+export interface MachineFiles {
+  readonly firmware?: { readonly code: string; readonly vars: string } | undefined;
+  readonly seed?: string | undefined;
+  /** Files of system credentials by name. */
+  readonly credentials: Readonly<Record<string, string>>;
+}
+
+/**
+ * QEMU's arguments for a request, in a fixed order: equal input, equal argv. QMP speaks on standard input and output, which
+ * needs no socket path (108 bytes at most) and closes with us.
+ */
+export function qemuArguments(request: BootRequest, accelerator: Accelerator["name"], files: MachineFiles): string[] {
+  const type = machineType(request.arch);
+  return [
+    ...["-nodefaults", "-no-user-config", "-display", "none"],
+    ...cpuArguments(request, accelerator),
+    ...["-chardev", "stdio,id=qmp", "-mon", "chardev=qmp,mode=control"],
+    ...["-chardev", `file,id=console,append=on,path=${optionValue(request.serialLog)}`, "-serial", "chardev:console"],
+    ...firmwareArguments(files),
+    ...kernelArguments(request),
+    ...diskArguments(request, files),
+    // Port 0: the kernel picks a free one, which is then asked for over QMP; no race with another build.
+    ...["-netdev", "user,id=net0,hostfwd=tcp:127.0.0.1:0-:22"],
+    ...["-device", `virtio-net-${type.bus},netdev=net0${type.bus === "pci" ? ",romfile=" : ""}`],
+    ...["-device", `virtio-rng-${type.bus}`],
+    // The standard VGA card is what a screenshot by QMP is taken of.
+    ...(request.arch === "amd64" ? ["-device", "VGA"] : []),
+    ...Object.entries(files.credentials).flatMap(([name, path]) => [
+      "-fw_cfg",
+      `name=opt/io.systemd.credentials/${name},file=${optionValue(path)}`,
+    ]),
+  ];
+}
+
+/** Machine, accelerator and CPU: what the probe of the accelerator must share with the build. */
+export function cpuArguments(
+  { arch, cpus, memoryMiB }: Pick<BootRequest, "arch" | "cpus" | "memoryMiB">,
+  accelerator: Accelerator["name"],
+): string[] {
+  const type = machineType(arch);
+  const accel = accelerator === "kvm" ? "kvm" : "tcg,thread=multi";
+  const cpu = accelerator === "kvm" ? "host" : type.emulatedCpu;
+  return ["-machine", type.machine, "-accel", accel, "-cpu", cpu, "-smp", String(cpus), "-m", `${String(memoryMiB)}M`];
+}
+
+function firmwareArguments({ firmware }: MachineFiles): string[] {
+  if (!firmware) return [];
+  return [
+    ...["-drive", `if=pflash,unit=0,format=raw,readonly=on,file=${optionValue(firmware.code)}`],
+    ...["-drive", `if=pflash,unit=1,format=raw,file=${optionValue(firmware.vars)}`],
+  ];
+}
+
+function kernelArguments({ directBoot, arch }: BootRequest): string[] {
+  if (!directBoot) return [];
+  // The last console= is the one that /dev/console means, so the serial one comes last.
+  const append = `${directBoot.kernelArguments} console=${machineType(arch).console}`;
+  return ["-kernel", directBoot.kernel, "-initrd", directBoot.initrd, "-append", append];
+}
+
+/**
+ * Nothing of a build's disk needs to survive a crash of the host, so no flush is ever waited for (`cache=unsafe`); blocks
+ * that the guest frees or zeroes are given back, so the disk does not keep deleted data.
+ */
+function diskArguments(request: BootRequest, files: MachineFiles): string[] {
+  const { bus } = machineType(request.arch);
+  const options = "if=none,format=qcow2,cache=unsafe,discard=unmap,detect-zeroes=unmap";
+  const disk = ["-drive", `id=disk0,${options},file=${optionValue(request.disk)}`, "-device", `virtio-blk-${bus},drive=disk0,bootindex=1`];
+  if (files.seed === undefined) return disk;
+  const seed = `id=seed,if=none,format=raw,readonly=on,file=${optionValue(files.seed)}`;
+  return [...disk, "-drive", seed, "-device", `virtio-blk-${bus},drive=seed`];
+}
+
+/** In QEMU's option lists a comma is doubled. */
+function optionValue(text: string): string {
+  return text.replaceAll(",", ",,");
+}

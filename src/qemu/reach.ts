@@ -1,0 +1,68 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { KvciError, messageOf } from "../core/error.ts";
+import type { Machine } from "../machine/machine.ts";
+import { connect } from "../machine/ssh2-machine.ts";
+import type { VirtualMachine } from "./boot-request.ts";
+import { consoleTail } from "./console-alarm.ts";
+import { sshGreets } from "./ssh-banner.ts";
+
+/** Who logs in, and whom we expect to meet. */
+export interface Access {
+  readonly username: string;
+  readonly privateKey: string;
+  /** `type base64`, as in known_hosts. */
+  readonly hostKey: string;
+}
+
+export interface ReachOptions {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /** Asked of the connected guest; false means it is not the one waited for (still going down, say). */
+  readonly accept?: (machine: Machine) => Promise<boolean>;
+}
+
+const ASK_EVERY_MS = 100;
+const GREETING_MS = 1_000;
+/** Key exchange and log-in take half a second under TCG, several when the host is loaded. */
+const LOGIN_MS = 30_000;
+
+/**
+ * Waits until the guest executes a command over SSH: no port, banner or unit state counts as ready.
+ *
+ * @throws {KvciError} `guest-not-ready` at the deadline with the last reason and the console's last lines; whatever
+ *   `died` of the machine says, at once.
+ */
+export async function reach(vm: VirtualMachine, access: Access, options: ReachOptions): Promise<Machine & AsyncDisposable> {
+  const deadline = performance.now() + options.timeoutMs;
+  let reason = "no SSH server greeted";
+  while (performance.now() < deadline) {
+    options.signal.throwIfAborted();
+    const attempt = tryOnce(vm, access, options);
+    const result = await Promise.race([attempt, vm.died]);
+    if (typeof result !== "string") return result;
+    if (result !== "") reason = result;
+    await Promise.race([delay(ASK_EVERY_MS, undefined, { signal: options.signal }).catch(() => undefined), vm.died]);
+  }
+  throw new KvciError("guest-not-ready", `the guest ran no command within ${String(options.timeoutMs / 1000)} s: ${reason}`, {
+    hint: `The whole console is in ${vm.serialLog}.`,
+    evidence: await consoleTail(vm.serialLog, 15),
+  });
+}
+
+/** A machine, or why not; "" when nothing new is known. */
+async function tryOnce(vm: VirtualMachine, access: Access, options: ReachOptions): Promise<(Machine & AsyncDisposable) | string> {
+  if (!(await sshGreets(vm.sshPort, GREETING_MS))) return "";
+  let machine: (Machine & AsyncDisposable) | undefined;
+  try {
+    const address = { host: "127.0.0.1", port: vm.sshPort, ...access };
+    machine = await connect(address, { timeoutMs: LOGIN_MS, signal: options.signal });
+    const { exitCode } = await machine.exec(["true"], { timeoutMs: LOGIN_MS });
+    if (exitCode === 0 && ((await options.accept?.(machine)) ?? true)) return machine;
+    await machine[Symbol.asyncDispose]();
+    return exitCode === 0 ? "the guest is not the one waited for" : `\`true\` exited ${String(exitCode)}`;
+  } catch (error) {
+    await machine?.[Symbol.asyncDispose]();
+    if (error instanceof KvciError && error.code === "interrupted") throw error;
+    return messageOf(error);
+  }
+}

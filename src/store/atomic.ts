@@ -1,0 +1,35 @@
+import { open, readdir, rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+/** Flushes a file or folder to the disk. */
+export async function flush(path: string): Promise<void> {
+  await using handle = await open(path, "r");
+  await handle.sync();
+}
+
+/** Flushes every file below a folder, then the folders. */
+export async function flushTree(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) await flushTree(path);
+    else if (entry.isFile()) await flush(path);
+  }
+  await flush(folder);
+}
+
+/** Gives something flushed its final name; after a power cut it is there whole or not at all. */
+export async function renameFlushed(from: string, to: string): Promise<void> {
+  await rename(from, to);
+  await flush(dirname(to));
+}
+
+/** Writes a small file that is there whole or not at all. */
+export async function writeFileAtomic(path: string, content: string, mode = 0o644): Promise<void> {
+  const temporary = `${path}.new-${String(process.pid)}`;
+  {
+    await using file = await open(temporary, "w", mode);
+    await file.writeFile(content);
+    await file.sync();
+  }
+  await renameFlushed(temporary, path);
+}

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { qemuArguments } from "../../../src/qemu/argv.ts";
+import type { BootRequest } from "../../../src/qemu/boot-request.ts";
+
+const request: BootRequest = {
+  arch: "amd64",
+  disk: "/w/disk.qcow2",
+  memoryMiB: 2048,
+  cpus: 2,
+  firmware: "uefi",
+  workDir: "/w",
+  serialLog: "/out/serial.log",
+  signal: new AbortController().signal,
+};
+const firmware = { code: "/fw/code.fd", vars: "/w/vars.fd" };
+const argvOf = (change: Partial<BootRequest> = {}, files = {}): string =>
+  qemuArguments({ ...request, ...change }, "tcg", { credentials: {}, ...files }).join(" ");
+
+describe("QEMU's arguments", () => {
+  it("are the same for the same request", () => {
+    assert.deepEqual(argvOf({}, { firmware }), argvOf({}, { firmware }));
+  });
+
+  it("let only this host reach the guest, on a port that is free", () => {
+    assert.match(argvOf(), /hostfwd=tcp:127\.0\.0\.1:0-:22(?: |$)/);
+  });
+
+  it("never wait for the disk and give freed blocks back", () => {
+    assert.match(argvOf(), /format=qcow2,cache=unsafe,discard=unmap,detect-zeroes=unmap,file=\/w\/disk\.qcow2/);
+  });
+
+  it("drain the console into a file and speak QMP on the standard streams", () => {
+    assert.match(argvOf(), /-chardev file,id=console,append=on,path=\/out\/serial\.log -serial chardev:console/);
+    assert.match(argvOf(), /-chardev stdio,id=qmp -mon chardev=qmp,mode=control/);
+  });
+
+  it("boot by firmware with variables of the machine's own, or a kernel directly", () => {
+    assert.match(argvOf({}, { firmware }), /readonly=on,file=\/fw\/code\.fd .*format=raw,file=\/w\/vars\.fd/);
+    const directBoot = { kernel: "/k", initrd: "/i", kernelArguments: "root=PARTLABEL=root rw" };
+    assert.match(argvOf({ directBoot }), /-kernel \/k -initrd \/i -append root=PARTLABEL=root rw console=ttyS0/);
+  });
+
+  it("carry credentials in files, never in the arguments themselves", () => {
+    const argv = argvOf({ credentials: { "tmpfiles.extra": "SECRET" } }, { credentials: { "tmpfiles.extra": "/w/credential" } });
+    assert.match(argv, /-fw_cfg name=opt\/io\.systemd\.credentials\/tmpfiles\.extra,file=\/w\/credential/);
+    assert.doesNotMatch(argv, /SECRET/);
+  });
+
+  it("double commas in paths", () => {
+    assert.match(argvOf({ disk: "/a,b/disk.qcow2" }), /file=\/a,,b\/disk\.qcow2/);
+  });
+
+  it("know the machine of every architecture", () => {
+    assert.match(argvOf(), /-machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 2048M/);
+    assert.match(argvOf({ arch: "arm64" }), /-machine virt .*virtio-blk-pci/);
+    assert.match(argvOf({ arch: "s390x" }), /-machine s390-ccw-virtio .*virtio-blk-ccw.*virtio-net-ccw,netdev=net0 /);
+  });
+
+  it("use the host's own CPU with KVM", () => {
+    assert.match(qemuArguments(request, "kvm", { credentials: {} }).join(" "), /-accel kvm -cpu host/);
+  });
+});
