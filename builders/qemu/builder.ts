@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Builder, BuildRequest, BuiltDisk } from "../../src/core/builder.ts";
+import { withDisposal } from "../../src/core/disposal.ts";
 import { KvciError } from "../../src/core/error.ts";
 import type { Journal } from "../../src/core/journal.ts";
 import { assertClean } from "../../src/disk/clean-check.ts";
@@ -29,9 +30,12 @@ export function qemuBuilder({ hypervisor }: { readonly hypervisor: Hypervisor })
       const virtualBytes = Math.max(plan.disk.virtualBytes, base.disk.virtualBytes);
       const path = join(workDir, "disk.qcow2");
       // The base in the store is never written.
-      await createOverlay({ path, backing: base.disk.path, backingFormat: base.disk.format, virtualBytes }, { ...request, journal });
+      await createOverlay(
+        { path, backing: base.disk.path, backingFormat: base.disk.format, virtualBytes },
+        { ...request, journal },
+      );
       const built = await buildIn(path, { request, hypervisor }, journal);
-      await assertClean(path, join(workDir, "region"), { ...request, journal });
+      await assertClean({ path, scratch: join(workDir, "region") }, { ...request, journal });
       return { path, virtualBytes, ...built };
     },
   };
@@ -45,30 +49,56 @@ async function buildIn(
   const { plan, base, signal } = request;
   const identity = buildIdentity(base, plan.template);
   const started = performance.now();
-  await using guest = await journal.span({ name: "boot", kind: "phase" }, async (inner) => {
-    const vm = await hypervisor.boot({ ...plan.machine, ...request, ...identity.boot, arch: plan.disk.platform.arch, disk, directBoot: base.directBoot }, inner);
+  const booted = await journal.span({ name: "boot", kind: "phase" }, async (inner) => {
+    const vm = await hypervisor.boot(
+      {
+        ...plan.machine,
+        ...request,
+        ...identity.boot,
+        arch: plan.disk.platform.arch,
+        disk,
+        directBoot: base.directBoot,
+      },
+      inner,
+    );
     return bootedGuest({ vm, identity, started, signal }, inner);
   });
-  await runSteps(guest.guest, request, journal);
-  const packages = await installedPackages(guest.guest, plan.disk.platform.family);
-  const machineId = await guest.guest.exec(["cat", "/etc/machine-id"], { timeoutMs: 30_000, signal });
-  await journal.span({ name: "seal", kind: "phase" }, async (inner) => {
-    await apply(guest.guest, plan.disk.seal, contextOf(request, inner));
-    await guest.guest.shutdown({ timeoutMs: SHUTDOWN_MS });
+  // Powered off even if a step throws.
+  return withDisposal(booted, async ({ guest, accelerator }) => {
+    await runSteps(guest, request, journal);
+    const packages = await installedPackages(guest, plan.disk.platform.family);
+    const machineId = await guest.exec(["cat", "/etc/machine-id"], { timeoutMs: 30_000, signal });
+    await journal.span({ name: "seal", kind: "phase" }, async (inner) => {
+      await apply(guest, plan.disk.seal, contextOf(request, inner));
+      await guest.shutdown({ timeoutMs: SHUTDOWN_MS });
+    });
+    const traces = { publicKey: identity.publicKey, machineId: machineId.stdout.trim() };
+    return { packages, accelerator, traces };
   });
-  const traces = { publicKey: identity.publicKey, machineId: machineId.stdout.trim() };
-  return { packages, accelerator: guest.accelerator, traces };
 }
 
 type Vm = Awaited<ReturnType<Hypervisor["boot"]>>;
 
 async function bootedGuest(
-  { vm, identity, started, signal }: { vm: Vm; identity: ReturnType<typeof buildIdentity>; started: number; signal: AbortSignal },
+  {
+    vm,
+    identity,
+    started,
+    signal,
+  }: { vm: Vm; identity: ReturnType<typeof buildIdentity>; started: number; signal: AbortSignal },
   journal: Journal,
 ): Promise<AsyncDisposable & { readonly guest: Guest; readonly accelerator: Accelerator }> {
   try {
-    const guest = await SshGuest.await(vm, identity.access, { timeoutMs: READY_MS[vm.accelerator.name], signal });
-    journal.emit({ type: "guest-ready", afterMs: performance.now() - started, address: `127.0.0.1:${String(vm.sshPort)}` });
+    const guest = await SshGuest.await(vm, {
+      ...identity,
+      timeoutMs: READY_MS[vm.accelerator.name],
+      signal,
+    });
+    journal.emit({
+      type: "guest-ready",
+      afterMs: performance.now() - started,
+      address: `127.0.0.1:${String(vm.sshPort)}`,
+    });
     return { guest, accelerator: vm.accelerator, [Symbol.asyncDispose]: () => guest[Symbol.asyncDispose]() };
   } catch (error) {
     await vm[Symbol.asyncDispose]();

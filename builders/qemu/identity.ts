@@ -15,13 +15,20 @@ export interface BuildIdentity {
   readonly publicKey: string;
   /** What carries it into the guest. */
   readonly boot: Pick<BootRequest, "credentials" | "seed">;
+  /** Returns once a boot has settled. cloud-init goes on after sshd answers, and would undo what sealing removes. */
+  readonly settled: readonly string[] | undefined;
 }
 
 export function buildIdentity(base: Base, buildName: string): BuildIdentity {
   const clientKey = generateKeyPair(KEY_COMMENT);
   const hostKey = generateKeyPair(KEY_COMMENT);
   const access = { username: "root", privateKey: clientKey.privateKey, hostKey: withoutComment(hostKey.publicKey) };
-  return { access, publicKey: clientKey.publicKey, boot: base.identity === "nocloud" ? seed(clientKey, hostKey, buildName) : credentials(clientKey, hostKey) };
+  return {
+    access,
+    settled: base.identity === "nocloud" ? ["cloud-init", "status", "--wait"] : undefined,
+    publicKey: clientKey.publicKey,
+    boot: base.identity === "nocloud" ? seed(clientKey, hostKey, buildName) : credentials(clientKey, hostKey),
+  };
 }
 
 function credentials(clientKey: KeyPair, hostKey: KeyPair): BuildIdentity["boot"] {

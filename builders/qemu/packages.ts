@@ -22,17 +22,23 @@ export async function installedPackages(machine: Machine, family: OsFamily): Pro
     },
   });
   if (result.exitCode === 0) return parsePackages(output);
-  throw new KvciError("command-failed", `the guest's package list could not be read: status ${String(result.exitCode)}`, {
-    hint: "The package database in the guest may be damaged.",
-    evidence: lastLines(result.stderr, 10),
-  });
+  throw new KvciError(
+    "command-failed",
+    `the guest's package list could not be read: status ${String(result.exitCode)}`,
+    {
+      hint: "The package database in the guest may be damaged.",
+      evidence: lastLines(result.stderr, 10),
+    },
+  );
 }
 
 export function parsePackages(output: string): InstalledPackage[] {
   return output
     .split("\n")
     .map((line) => line.split("\t"))
-    .flatMap(([status, name, version, arch]) => (status === "installed" && name && version && arch ? [{ name, version, arch }] : []))
+    .flatMap(([status, name, version, arch]) =>
+      status === "installed" && name && version && arch ? [{ name, version, arch }] : [],
+    )
     .sort((a, b) => compare(a.name, b.name) || compare(a.arch, b.arch) || compare(a.version, b.version));
 }
 

@@ -1,6 +1,7 @@
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { shortDigest, type Digest } from "../core/digest.ts";
+import { withDisposal } from "../core/disposal.ts";
 import type { Environment } from "../core/environment.ts";
 import type { Journal } from "../core/journal.ts";
 import type { Store } from "../store/store.ts";
@@ -39,7 +40,7 @@ export interface ProvidedDisk {
  */
 export async function provideCloudImage(source: CloudImageSource, options: ProvideOptions): Promise<ProvidedDisk> {
   const { store, journal, signal } = options;
-  await using lock = await store.lock(`download-${source.digest}`, {
+  const lock = await store.lock(`download-${source.digest}`, {
     signal,
     onWait: (holder) => {
       journal.emit({
@@ -49,7 +50,11 @@ export async function provideCloudImage(source: CloudImageSource, options: Provi
       });
     },
   });
-  void lock;
+  return withDisposal(lock, () => provideLocked(source, options));
+}
+
+async function provideLocked(source: CloudImageSource, options: ProvideOptions): Promise<ProvidedDisk> {
+  const { store, journal } = options;
   if (await isStored(source.digest, options)) {
     journal.emit({ type: "cache-hit", what: "cloud image", digest: source.digest });
   } else {
@@ -99,11 +104,12 @@ async function unpacked(
 ): Promise<string> {
   const key = fileName(digest);
   if (await store.hasEntry("unpacked", key)) return join(store.entryPath("unpacked", key), "disk");
-  await using folder = await store.temporaryFolder("unpack");
-  await journal.span({ name: `unpack ${compression}`, kind: "phase" }, (inner) =>
-    decompress(store.blobPath(digest), join(folder.path, "disk"), { compression, signal, journal: inner }),
-  );
-  return join(await store.adoptEntry(folder.path, "unpacked", key), "disk");
+  return withDisposal(await store.temporaryFolder("unpack"), async (folder) => {
+    await journal.span({ name: `unpack ${compression}`, kind: "phase" }, (inner) =>
+      decompress(store.blobPath(digest), join(folder.path, "disk"), { compression, signal, journal: inner }),
+    );
+    return join(await store.adoptEntry(folder.path, "unpacked", key), "disk");
+  });
 }
 
 /** A digest as a file name: colons trouble some file systems and programs. */

@@ -2,11 +2,14 @@ import { createReadStream } from "node:fs";
 import { open, rm, symlink, type FileHandle } from "node:fs/promises";
 import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createGunzip, createZstdDecompress } from "node:zlib";
-import { KvciError, messageOf } from "../core/error.ts";
+import { createGunzip } from "node:zlib";
+import { withDisposal } from "../core/disposal.ts";
+import { KvciError } from "../core/error.ts";
 import type { Journal } from "../core/journal.ts";
 import { runProgram } from "../host/program.ts";
+import { unpackFailure } from "./unpack-failure.ts";
 import { writeFailure } from "./write-failure.ts";
+import { zstdContent } from "./zstd-frames.ts";
 
 export type Compression = "gzip" | "xz" | "zstd";
 
@@ -43,13 +46,17 @@ export async function decompress(source: string, target: string, options: Decomp
     await decompressXz(source, target, options);
     return;
   }
-  const unpack = options.compression === "gzip" ? createGunzip() : createZstdDecompress();
+  const { signal } = options;
   try {
-    await using file = await open(target, "wx");
-    await pipeline(createReadStream(source), unpack, sparseWriter(file, target), { signal: options.signal });
+    await withDisposal(await open(target, "wx"), (file) => {
+      const writer = sparseWriter(file, target);
+      return options.compression === "gzip"
+        ? pipeline(createReadStream(source), createGunzip(), writer, { signal })
+        : pipeline(zstdContent(source, signal), writer, { signal });
+    });
   } catch (error) {
     await rm(target, { force: true });
-    throw explain(error, { source, signal: options.signal });
+    throw explain(error, { source, signal });
   }
 }
 
@@ -62,7 +69,7 @@ async function decompressXz(source: string, target: string, { signal, journal }:
     await runProgram(argv, { signal, timeoutMs: XZ_TIMEOUT_MS, journal });
   } catch (error) {
     await rm(target, { force: true });
-    throw error instanceof KvciError && error.code !== "program-failed" ? error : unreadable(source, error);
+    throw error instanceof KvciError && error.code !== "program-failed" ? error : unpackFailure(source, error);
   } finally {
     await rm(link, { force: true });
   }
@@ -113,13 +120,5 @@ function explain(error: unknown, { source, signal }: { source: string; signal: A
   if (signal.aborted) {
     return new KvciError("interrupted", "unpacking was stopped", { hint: "Run the same command again." });
   }
-  return unreadable(source, error);
-}
-
-function unreadable(source: string, cause: unknown): KvciError {
-  return new KvciError("base-failed", `cannot unpack ${source}: ${messageOf(cause)}`, {
-    hint: "The digest was right, so the file is what its publisher made: ask them, or use another image.",
-    evidence: cause instanceof KvciError ? cause.evidence : [],
-    cause,
-  });
+  return unpackFailure(source, error);
 }

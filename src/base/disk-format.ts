@@ -1,4 +1,5 @@
 import { open } from "node:fs/promises";
+import { withDisposal } from "../core/disposal.ts";
 import { KvciError, messageOf } from "../core/error.ts";
 
 /** Formats a base may have, as qemu-img calls them. Everything else is refused. */
@@ -23,8 +24,9 @@ const HEAD_BYTES = 4096;
 /** The first 4 KiB of a file. */
 export async function readHead(path: string): Promise<Buffer> {
   try {
-    await using file = await open(path, "r");
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    const { buffer, bytesRead } = await withDisposal(await open(path, "r"), (file) =>
+      file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0),
+    );
     return buffer.subarray(0, bytesRead);
   } catch (error) {
     throw new KvciError("base-failed", `cannot read ${path}: ${messageOf(error)}`, {

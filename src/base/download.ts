@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Digest } from "../core/digest.ts";
+import { withDisposal } from "../core/disposal.ts";
 import { KvciError } from "../core/error.ts";
 import type { Journal } from "../core/journal.ts";
 import { algorithmOf, digestOfPieces } from "./file-digest.ts";
@@ -78,7 +79,10 @@ interface Run extends DownloadRequest {
  *   reason, `store-full`, `store-unusable`, `interrupted`. What was fetched stays for the next call, except wrong bytes.
  */
 export async function download(request: DownloadRequest): Promise<string> {
-  await using file = await PartialFile.open(request.folder, request.digest);
+  return withDisposal(await PartialFile.open(request.folder, request.digest), (file) => downloadInto(file, request));
+}
+
+async function downloadInto(file: PartialFile, request: DownloadRequest): Promise<string> {
   const run = startRun(request, file);
   if (file.isComplete && (await isVerified(run))) return file.path;
   const { fruitlessRounds } = run.tune;

@@ -2,6 +2,7 @@ import { constants, copyFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Digest } from "../core/digest.ts";
+import { withDisposal } from "../core/disposal.ts";
 import { KvciError } from "../core/error.ts";
 import type { Journal } from "../core/journal.ts";
 import { runProgram } from "../host/program.ts";
@@ -27,6 +28,12 @@ export interface HashOptions {
   readonly journal?: Journal;
   /** Format of the file where the user says it; default: by its magic number. */
   readonly format?: DiskFormat;
+}
+
+interface ProvideOptions {
+  readonly store: Store;
+  readonly signal: AbortSignal;
+  readonly journal: Journal;
 }
 
 const infoSchema = z.looseObject({
@@ -95,33 +102,38 @@ async function diskInfo(path: string, format: DiskFormat, { signal, journal }: H
  */
 export async function provideLocalDisk(
   file: LocalDiskFile,
-  { store, signal, journal }: { readonly store: Store; readonly signal: AbortSignal; readonly journal: Journal },
+  options: ProvideOptions,
 ): Promise<{ readonly path: string; readonly format: "qcow2" | "raw" }> {
-  const { digest, format } = file;
-  await using lock = await store.lock(`local-disk-${digest}`, { signal });
-  void lock;
-  if (format === "qcow2" || format === "raw") return { path: await copied(file, store, signal), format };
-  const key = digest.replace(":", "-");
-  if (await store.hasEntry("local-disk", key)) {
-    return { path: join(store.entryPath("local-disk", key), "disk.qcow2"), format: "qcow2" };
-  }
-  await using folder = await store.temporaryFolder("local-disk");
-  const target = join(folder.path, "disk.qcow2");
-  const argv = ["qemu-img", "convert", "-f", format, "-O", "qcow2", `file:${file.path}`, target] as const;
-  await runProgram(argv, { signal, timeoutMs: CONVERT_TIMEOUT_MS, journal });
-  await checkUnchanged(file, file.path, signal);
-  return { path: join(await store.adoptEntry(folder.path, "local-disk", key), "disk.qcow2"), format: "qcow2" };
+  const { store, signal } = options;
+  return withDisposal(await store.lock(`local-disk-${file.digest}`, { signal }), async () => {
+    const { format } = file;
+    if (format === "qcow2" || format === "raw") return { path: await copied(file, store, signal), format };
+    return { path: await converted(file, options), format: "qcow2" };
+  });
+}
+
+async function converted(file: LocalDiskFile, { store, signal, journal }: ProvideOptions): Promise<string> {
+  const key = file.digest.replace(":", "-");
+  if (await store.hasEntry("local-disk", key)) return join(store.entryPath("local-disk", key), "disk.qcow2");
+  return withDisposal(await store.temporaryFolder("local-disk"), async (folder) => {
+    const target = join(folder.path, "disk.qcow2");
+    const argv = ["qemu-img", "convert", "-f", file.format, "-O", "qcow2", `file:${file.path}`, target] as const;
+    await runProgram(argv, { signal, timeoutMs: CONVERT_TIMEOUT_MS, journal });
+    await checkUnchanged(file, file.path, signal);
+    return join(await store.adoptEntry(folder.path, "local-disk", key), "disk.qcow2");
+  });
 }
 
 async function copied(file: LocalDiskFile, store: Store, signal: AbortSignal): Promise<string> {
   if (await store.hasBlob(file.digest)) return store.blobPath(file.digest);
-  await using folder = await store.temporaryFolder("local-disk");
-  const copy = join(folder.path, "disk");
-  await copyFile(file.path, copy, constants.COPYFILE_FICLONE).catch((error: unknown) => {
-    throw writeFailure(error, folder.path);
+  return withDisposal(await store.temporaryFolder("local-disk"), async (folder) => {
+    const copy = join(folder.path, "disk");
+    await copyFile(file.path, copy, constants.COPYFILE_FICLONE).catch((error: unknown) => {
+      throw writeFailure(error, folder.path);
+    });
+    await checkUnchanged(file, copy, signal);
+    return store.adoptBlob(copy, file.digest);
   });
-  await checkUnchanged(file, copy, signal);
-  return await store.adoptBlob(copy, file.digest);
 }
 
 async function checkUnchanged(file: LocalDiskFile, copy: string, signal: AbortSignal): Promise<void> {

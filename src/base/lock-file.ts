@@ -1,6 +1,7 @@
 import { open, readFile, rename, rm } from "node:fs/promises";
 import type { CloudImage } from "../core/base.ts";
 import { canonicalJson } from "../core/canonical-json.ts";
+import { withDisposal } from "../core/disposal.ts";
 import { KvciError, messageOf } from "../core/error.ts";
 import { cloudImageKey, EMPTY_LOCK, parseLock, type CloudImageEntry, type Lock } from "../core/lock.ts";
 import type { Arch } from "../core/platform.ts";
@@ -40,9 +41,10 @@ function parseJson(text: string): unknown {
 export async function writeLock(path: string, lock: Lock): Promise<void> {
   const temporary = `${path}.${String(process.pid)}.new`;
   try {
-    await using file = await open(temporary, "w");
-    await file.writeFile(lockText(lock));
-    await file.datasync();
+    await withDisposal(await open(temporary, "w"), async (file) => {
+      await file.writeFile(lockText(lock));
+      await file.datasync();
+    });
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });

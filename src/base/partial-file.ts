@@ -2,6 +2,7 @@ import { open, readFile, rename, rm, statfs, type FileHandle } from "node:fs/pro
 import { join } from "node:path";
 import { z } from "zod";
 import type { Digest } from "../core/digest.ts";
+import { withDisposal } from "../core/disposal.ts";
 import { addRange, areRanges, missingRanges, rangesBytes, splitRanges, type ByteRange } from "./byte-ranges.ts";
 import { writeFailure } from "./write-failure.ts";
 
@@ -111,9 +112,10 @@ export class PartialFile implements AsyncDisposable {
     const temporary = `${statePath(this.#folder)}.new`;
     try {
       await this.#handle.datasync();
-      await using out = await open(temporary, "w");
-      await out.writeFile(JSON.stringify(state));
-      await out.datasync();
+      await withDisposal(await open(temporary, "w"), async (out) => {
+        await out.writeFile(JSON.stringify(state));
+        await out.datasync();
+      });
       await rename(temporary, statePath(this.#folder));
     } catch (error) {
       throw writeFailure(error, this.#folder);

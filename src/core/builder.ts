@@ -29,6 +29,8 @@ export interface BuiltDisk {
   readonly virtualBytes: number;
   readonly packages: readonly InstalledPackage[];
   readonly accelerator: { readonly name: string; readonly reason: string };
+  /** What must not be found in the disk: the build's public key, and the machine-id the guest had meanwhile. */
+  readonly traces: { readonly publicKey: string; readonly machineId: string };
 }
 
 /** Makes a disk from a plan; one per way of building. Leaves no process behind, however it ends. */

@@ -1,9 +1,12 @@
 import type { Digest } from "./digest.ts";
 
+/** Formats a base may have, as qemu-img calls them. What is built is always qcow2. */
+export type DiskFormat = "qcow2" | "raw" | "vmdk" | "vhdx" | "vdi" | "vpc";
+
 /** A disk image file. A qcow2 may have a chain of backing files below it; an exported one stands alone. */
 export interface DiskImage {
   readonly path: string;
-  readonly format: "qcow2" | "raw";
+  readonly format: DiskFormat;
   /** Size the guest sees, in bytes. */
   readonly virtualBytes: number;
   /** Size of the file, in bytes; holes counted. */
@@ -18,6 +21,8 @@ export interface Base {
   readonly directBoot?: DirectBoot | undefined;
   /** How a build gets in: systemd credentials (≥ 252, Debian's sshd layout) or a cloud-init NoCloud seed. */
   readonly identity: "systemd-credentials" | "nocloud";
+  /** Number of the root partition, where the build has to grow it; absent where cloud-init does. */
+  readonly rootPartition?: number | undefined;
 }
 
 export interface DirectBoot {

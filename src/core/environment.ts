@@ -1,22 +1,34 @@
 import { z } from "zod";
-import { checkInput } from "./input.ts";
+import { downloadUrl } from "./download-url.ts";
+import type { Distribution } from "./base.ts";
+import { checkInput, recordOf } from "./input.ts";
 
-const url = z.url({ protocol: /^https?$/, error: "an http or https URL is needed" });
-
-const environmentSchema = z.strictObject({
-  /** Where downloads are looked for first: a URL prefix and the mirrors that serve the same paths. Mirrors never change a key. */
-  mirrors: z.record(z.string(), z.array(url).min(1)).default({}),
-  /** Package mirror per distribution, for bases made from packages. Without one, the distribution's own default. */
-  packageMirrors: z.partialRecord(z.enum(["debian", "ubuntu", "fedora", "centos"]), url).default({}),
-  /** Builds at once in one invocation. */
+export const environmentSchema = recordOf({
+  mirrors: z.record(z.string(), z.array(downloadUrl).min(1)).default({}),
+  packageMirrors: z.partialRecord(z.enum(["debian", "ubuntu", "fedora", "centos"]), downloadUrl).default({}),
   parallelBuilds: z.int().min(1).default(1),
-  /** Names of credentials and the environment variables that hold them; never values. */
-  credentials: z.record(z.string(), z.string().startsWith("env:")).default({}),
+  credentials: z
+    .record(
+      z.string(),
+      z.string().regex(/^env:[A-Za-z_][A-Za-z0-9_]*$/, "name the variable that holds it, never the value: env:NAME"),
+    )
+    .default({}),
 });
 
 /** Where and as whom: mirrors, limits, names of credentials. Never part of a key. */
 export type Environment = Readonly<z.output<typeof environmentSchema>>;
-export type EnvironmentInput = z.input<typeof environmentSchema>;
+
+/** What an environment file may say; every key may be left out. */
+export interface EnvironmentInput {
+  /** Where downloads are looked for first: a URL prefix, and the URLs that serve the same paths. Mirrors never change a key. */
+  readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
+  /** Package mirror per distribution, for bases made from packages. Without one, the distribution's own default. */
+  readonly packageMirrors?: Readonly<Partial<Record<Distribution, string>>> | undefined;
+  /** Builds at once in one invocation. Default: 1. */
+  readonly parallelBuilds?: number | undefined;
+  /** Names of credentials and the environment variables that hold them, as `env:NAME`; never values. */
+  readonly credentials?: Readonly<Record<string, string>> | undefined;
+}
 
 /**
  * Declares an environment; the default export of a file in `environments/`.

@@ -1,7 +1,13 @@
 /** What the core reports. It never prints; a renderer decides what a person or a log sees. */
 export type BuildEvent =
   | { readonly type: "span-started"; readonly name: string; readonly kind: SpanKind }
-  | { readonly type: "span-ended"; readonly name: string; readonly kind: SpanKind; readonly ok: boolean; readonly durationMs: number }
+  | {
+      readonly type: "span-ended";
+      readonly name: string;
+      readonly kind: SpanKind;
+      readonly ok: boolean;
+      readonly durationMs: number;
+    }
   /** Text of a command: of the guest's op, or of a host program. Chunks, not lines. */
   | { readonly type: "output"; readonly stream: "stdout" | "stderr"; readonly text: string }
   | { readonly type: "transfer"; readonly name: string; readonly doneBytes: number; readonly totalBytes: number }

@@ -9,7 +9,11 @@ import type { Platform } from "./platform.ts";
 export const KEY_FORMAT_VERSION = 1;
 
 /** The start of a chain: the base's identity and the disk's geometry. */
-export function firstKey(start: { readonly base: Digest; readonly platform: Platform; readonly virtualBytes: number }): Digest {
+export function firstKey(start: {
+  readonly base: Digest;
+  readonly platform: Platform;
+  readonly virtualBytes: number;
+}): Digest {
   return digestOfValue({ formatVersion: KEY_FORMAT_VERSION, ...start });
 }
 

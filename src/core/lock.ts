@@ -1,22 +1,28 @@
 import { z } from "zod";
 import type { CloudImage, PackagesBase } from "./base.ts";
 import { isDigest, type Digest } from "./digest.ts";
-import { checkInput } from "./input.ts";
+import { checkInput, recordOf } from "./input.ts";
 import type { Arch } from "./platform.ts";
 
-const digest = z.custom<Digest>((value) => typeof value === "string" && isDigest(value), "write it as sha256:<hexadecimal digits>");
+const digest = z.custom<Digest>(
+  (value) => typeof value === "string" && isDigest(value),
+  "write it as sha256:<hexadecimal digits>",
+);
 
-const cloudImageEntry = z.strictObject({
+const cloudImageEntry = recordOf({
   url: z.url(),
   digest,
   /** The checksum file the digest was read from. */
   source: z.url(),
   /** Fingerprint of the OpenPGP key that signed it; absent where the distribution does not sign. */
-  signedBy: z.string().regex(/^[0-9A-F]{40}$/).optional(),
+  signedBy: z
+    .string()
+    .regex(/^[0-9A-F]{40}$/)
+    .optional(),
   resolvedAt: z.iso.datetime(),
 });
 
-const lockSchema = z.strictObject({
+const lockSchema = recordOf({
   formatVersion: z.literal(1),
   /** By `distribution-release-arch`, for example `fedora-43-amd64`. */
   cloudImages: z.record(z.string(), cloudImageEntry).default({}),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Digest } from "./digest.ts";
-import { checkInput } from "./input.ts";
+import { checkInput, recordOf } from "./input.ts";
 
 /** A command and its arguments. No shell is involved; for one, say so: `run("sh", "-ec", "…")`. */
 export interface Run {
@@ -58,21 +58,28 @@ export type Op = ImageOp | LiveOp;
 export type PlannedCopyIn = Omit<CopyIn, "source"> & { readonly digest: Digest };
 export type PlannedOp = Exclude<Op, CopyIn> | PlannedCopyIn;
 
-const absolutePath = z
-  .string()
-  .regex(/^\/(?!.*(?:^|\/)\.\.?(?:\/|$))[^\0\n]*$/, "an absolute path without . or .. parts is needed, for example /etc/motd");
+// Half a surrogate pair has no UTF-8, so it could be neither hashed nor written as it stands.
+const text = z.string().refine((value) => value.isWellFormed(), "the text holds half a surrogate pair");
+const absolutePath = text.regex(
+  /^\/(?!.*(?:^|\/)\.\.?(?:\/|$))[^\0\n]*$/,
+  "an absolute path without . or .. parts is needed, for example /etc/motd",
+);
+const filePath = absolutePath.refine((path) => !path.endsWith("/"), "a file's path does not end with /");
 const mode = z.int().min(0).max(0o7777);
 const owner = z.string().regex(/^[a-z_0-9][a-z0-9_-]*:[a-z_0-9][a-z0-9_-]*$/i, 'write it as "user:group"');
-const argument = z.string().refine((text) => !text.includes("\0"), "an argument cannot hold a NUL byte");
-const argv = z.array(argument).min(1, "a command is needed").refine((list) => list[0] !== "", "the command is empty");
+const argument = text.refine((value) => !value.includes("\0"), "an argument cannot hold a NUL byte");
+const argv = z
+  .array(argument)
+  .min(1, "a command is needed")
+  .refine((list) => list[0] !== "", "the command is empty");
 const timeoutMs = z.int().min(1);
 
 const opSchema = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("run"), argv, timeoutMs: timeoutMs.optional() }),
-  z.strictObject({ kind: z.literal("write-file"), path: absolutePath, content: z.string(), mode, owner }),
-  z.strictObject({ kind: z.literal("copy-in"), source: z.string().min(1), path: absolutePath, mode, owner }),
-  z.strictObject({ kind: z.literal("reboot"), timeoutMs }),
-  z.strictObject({ kind: z.literal("wait-for"), argv, reason: z.string().min(1), timeoutMs, intervalMs: timeoutMs }),
+  recordOf({ kind: z.literal("run"), argv, timeoutMs: timeoutMs.optional() }),
+  recordOf({ kind: z.literal("write-file"), path: filePath, content: text, mode, owner }),
+  recordOf({ kind: z.literal("copy-in"), source: argument.min(1), path: absolutePath, mode, owner }),
+  recordOf({ kind: z.literal("reboot"), timeoutMs }),
+  recordOf({ kind: z.literal("wait-for"), argv, reason: text.min(1), timeoutMs, intervalMs: timeoutMs }),
 ]);
 
 function op<O extends Op>(value: O): O {
@@ -81,6 +88,20 @@ function op<O extends Op>(value: O): O {
     what: value.kind,
     hint: "See the operations in docs/templates.md.",
   }) as O;
+}
+
+/**
+ * Checks what a step's `ops` returned: a step of one's own may be written in plain JavaScript, or build its ops by hand.
+ *
+ * @param step the step's name, for the message.
+ * @throws {InputError} `template-invalid`; paths start with the index of the op.
+ */
+export function checkOps(step: string, value: unknown): readonly Op[] {
+  return checkInput(z.array(opSchema), value, {
+    code: "template-invalid",
+    what: `step "${step}"`,
+    hint: "See the operations in docs/templates.md.",
+  }) as readonly Op[];
 }
 
 /** Runs a command as root in the guest; a non-zero exit fails the step. */

@@ -9,7 +9,7 @@ import type { Arch, Platform } from "./platform.ts";
 import type { Step } from "./step.ts";
 import type { Template } from "./template.ts";
 
-const GIB = 1024 ** 3;
+const MIB = 1024 ** 2;
 
 /** A file or tree that a template copies in, read once when the template is loaded. */
 export interface SourceFile {
@@ -85,10 +85,21 @@ export function makePlan(input: PlanInput): Plan {
   if (!template.arches.includes(arch)) throw wrongArch(template, arch);
   const base = planBase(input);
   const platform = input.parent?.disk.platform ?? platformOf(template.base as RootBase, arch);
-  const virtualBytes = Math.round(template.disk.sizeGiB * GIB);
+  // Whole MiB, so that a size such as 1.3 GiB still ends on a sector and on an alignment that partitions like.
+  const virtualBytes = Math.round(template.disk.sizeGiB * 1024) * MIB;
   const disk = planDisk(input, { platform, base: base.identity, virtualBytes });
   const { machine, outputs, checks, labels } = template;
-  return { formatVersion: 1, id: digestOfValue(disk), template: template.name, disk, base, machine, outputs, checks, labels };
+  return {
+    formatVersion: 1,
+    id: digestOfValue(disk),
+    template: template.name,
+    disk,
+    base,
+    machine,
+    outputs,
+    checks,
+    labels,
+  };
 }
 
 function planDisk(input: PlanInput, start: { platform: Platform; base: Digest; virtualBytes: number }): DiskPlan {
@@ -110,7 +121,12 @@ function planOp(op: Op, { files, template }: PlanInput, index: number): PlannedO
   const file = files.get(source);
   if (file) return { ...rest, digest: file.digest };
   const issue = { path: ["steps", index], message: `no file or folder "${source}" to copy` };
-  throw new InputError("template-invalid", `template "${template.name}"`, [issue], "Paths are relative to the template's folder.");
+  throw new InputError(
+    "template-invalid",
+    `template "${template.name}"`,
+    [issue],
+    "Paths are relative to the template's folder.",
+  );
 }
 
 function planBase(input: PlanInput): PlannedBase {
@@ -128,7 +144,9 @@ function planBase(input: PlanInput): PlannedBase {
       return { image, urls: [], pinned: true, identity: file.digest };
     }
     case "template": {
-      if (!input.parent) throw new KvciError("internal", `no plan for the base template "${image.name}"`, { hint: "Report this." });
+      if (!input.parent) {
+        throw new KvciError("internal", `no plan for the base template "${image.name}"`, { hint: "Report this." });
+      }
       return { image, urls: [], pinned: input.parent.base.pinned, identity: input.parent.id };
     }
   }
@@ -145,10 +163,20 @@ function planCloudImage(image: CloudImage, { lock, arch, template }: PlanInput):
 
 function missingDisk(template: string, path: string): InputError {
   const issue = { path: ["base"], message: `no disk image "${path}"` };
-  return new InputError("template-invalid", `template "${template}"`, [issue], "Paths are relative to the template's folder.");
+  return new InputError(
+    "template-invalid",
+    `template "${template}"`,
+    [issue],
+    "Paths are relative to the template's folder.",
+  );
 }
 
 function wrongArch(template: Template, arch: Arch): InputError {
   const issue = { path: ["arches"], message: `"${arch}" is not among ${template.arches.join(", ")}` };
-  return new InputError("template-invalid", `template "${template.name}"`, [issue], `Add "${arch}" to arches, or build with --arch ${template.arches[0] ?? "amd64"}.`);
+  return new InputError(
+    "template-invalid",
+    `template "${template.name}"`,
+    [issue],
+    `Add "${arch}" to arches, or build with --arch ${template.arches[0] ?? "amd64"}.`,
+  );
 }

@@ -12,6 +12,9 @@ export interface Step<O extends Op = Op> {
 }
 
 /** A step of one's own, for what the library does not have. */
-export function defineStep<O extends Op>(name: string, ops: readonly O[] | ((platform: Platform) => readonly O[])): Step<O> {
+export function defineStep<O extends Op>(
+  name: string,
+  ops: readonly O[] | ((platform: Platform) => readonly O[]),
+): Step<O> {
   return { name, ops: typeof ops === "function" ? ops : () => ops };
 }

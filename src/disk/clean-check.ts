@@ -13,18 +13,24 @@ interface Region {
   readonly bytes: number;
 }
 
+interface Disk {
+  readonly path: string;
+  /** A file name that may be used. */
+  readonly scratch: string;
+}
+
 /**
  * Looks at every filesystem of a disk that is no longer in use: was it closed in order?
  *
- * @param scratch a file name that may be used.
+ * @param disk the qcow2, and a file name that may be used.
  * @throws {KvciError} `disk-unclean` naming the partitions
  */
-export async function assertClean(disk: string, scratch: string, context: DiskContext): Promise<void> {
-  const table = await readRegion(disk, { offset: 0, bytes: TABLE_SECTORS * SECTOR_BYTES }, scratch, context);
+export async function assertClean(disk: Disk, context: DiskContext): Promise<void> {
+  const table = await readRegion(disk, { offset: 0, bytes: TABLE_SECTORS * SECTOR_BYTES }, context);
   const unclean: string[] = [];
   for (const partition of partitionsOf(table)) {
     const bytes = Math.min(HEAD_BYTES, partition.bytes);
-    const head = await readRegion(disk, { offset: partition.offset, bytes }, scratch, context);
+    const head = await readRegion(disk, { offset: partition.offset, bytes }, context);
     const { type, state } = filesystemState(head);
     if (state === "unclean") unclean.push(`${type} on partition ${String(partition.number)}`);
   }
@@ -34,11 +40,14 @@ export async function assertClean(disk: string, scratch: string, context: DiskCo
   });
 }
 
-async function readRegion(disk: string, region: Region, scratch: string, { signal }: DiskContext): Promise<Buffer> {
+async function readRegion({ path, scratch }: Disk, region: Region, { signal }: DiskContext): Promise<Buffer> {
   const [skip, count] = [region.offset, region.bytes].map((bytes) => Math.floor(bytes / SECTOR_BYTES));
   // qemu-img counts `count` from the start of the input, skipped blocks included.
   const blocks = [`bs=${String(SECTOR_BYTES)}`, `skip=${String(skip)}`, `count=${String((skip ?? 0) + (count ?? 0))}`];
-  await runProgram(["qemu-img", "dd", "-f", "qcow2", "-O", "raw", `if=${disk}`, `of=${scratch}`, ...blocks], { signal, timeoutMs: READ_MS });
+  await runProgram(["qemu-img", "dd", "-f", "qcow2", "-O", "raw", `if=${path}`, `of=${scratch}`, ...blocks], {
+    signal,
+    timeoutMs: READ_MS,
+  });
   try {
     return await readFile(scratch);
   } finally {

@@ -40,6 +40,8 @@ function mbrPartitions(table: Buffer): Partition[] {
   return [0, 1, 2, 3].flatMap((index) => {
     const entry = table.subarray(446 + index * 16, 462 + index * 16);
     const bytes = entry.readUInt32LE(12) * SECTOR_BYTES;
-    return entry[4] === 0 || bytes === 0 ? [] : [{ number: index + 1, offset: entry.readUInt32LE(8) * SECTOR_BYTES, bytes }];
+    return entry[4] === 0 || bytes === 0
+      ? []
+      : [{ number: index + 1, offset: entry.readUInt32LE(8) * SECTOR_BYTES, bytes }];
   });
 }

@@ -33,22 +33,50 @@ const CONVERT_MS = 6 * 60 * 60_000;
 
 /** A new empty qcow2 on top of `backing`, which is never written; `virtualBytes` may be larger than the backing file's. */
 export async function createOverlay(
-  overlay: { readonly path: string; readonly backing: string; readonly backingFormat?: DiskFormat; readonly virtualBytes?: number },
+  overlay: {
+    readonly path: string;
+    readonly backing: string;
+    readonly backingFormat?: DiskFormat;
+    readonly virtualBytes?: number;
+  },
   context: DiskContext,
 ): Promise<void> {
   const size = overlay.virtualBytes === undefined ? [] : [String(overlay.virtualBytes)];
-  const argv = ["create", "-q", "-f", "qcow2", "-F", overlay.backingFormat ?? "qcow2", "-b", overlay.backing, overlay.path, ...size] as const;
+  const argv = [
+    "create",
+    "-q",
+    "-f",
+    "qcow2",
+    "-F",
+    overlay.backingFormat ?? "qcow2",
+    "-b",
+    overlay.backing,
+    overlay.path,
+    ...size,
+  ] as const;
   await runProgram(["qemu-img", ...argv], { ...context, timeoutMs: CREATE_MS });
 }
 
 /** @throws {KvciError} `program-failed` when the file is no disk image */
 export async function imageInfo(path: string, context: DiskContext, format?: string): Promise<ImageInfo> {
   const as = format === undefined ? [] : ["-f", format];
-  const text = await runProgram(["qemu-img", "info", "--output=json", ...as, path], { signal: context.signal, timeoutMs: CREATE_MS });
+  const text = await runProgram(["qemu-img", "info", "--output=json", ...as, path], {
+    signal: context.signal,
+    timeoutMs: CREATE_MS,
+  });
   const parsed = info.safeParse(JSON.parse(text));
-  if (!parsed.success) throw new KvciError("program-failed", `qemu-img info of ${path} said something unexpected`, { hint: "Which QEMU is installed? `kvci-build doctor` says." });
+  if (!parsed.success) {
+    throw new KvciError("program-failed", `qemu-img info of ${path} said something unexpected`, {
+      hint: "Which QEMU is installed? `kvci-build doctor` says.",
+    });
+  }
   const { data } = parsed;
-  return { format: data.format, virtualBytes: data["virtual-size"], actualBytes: data["actual-size"], backingFile: data["backing-filename"] };
+  return {
+    format: data.format,
+    virtualBytes: data["virtual-size"],
+    actualBytes: data["actual-size"],
+    backingFile: data["backing-filename"],
+  };
 }
 
 /**
@@ -66,7 +94,12 @@ export async function flatten(from: string, to: string, context: DiskContext): P
     onOutput: (_stream, text) => {
       const percent = /\((\d+(?:\.\d+)?)\/100%\)[^(]*$/.exec(text)?.[1];
       if (percent === undefined) return;
-      journal.emit({ type: "transfer", name: "disk", doneBytes: Math.round((Number(percent) / 100) * totalBytes), totalBytes });
+      journal.emit({
+        type: "transfer",
+        name: "disk",
+        doneBytes: Math.round((Number(percent) / 100) * totalBytes),
+        totalBytes,
+      });
     },
   });
 }

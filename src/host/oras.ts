@@ -16,14 +16,14 @@ const GO_PACKAGE = "oras.land/oras/cmd/oras@v1.3.1";
 const TIMEOUT_MS = 15 * 60_000;
 
 /**
- * Gets oras by the first way that ends in a program that answers: the distribution's package (root only), Debian's
- * package of its development release unpacked into the tools folder, Go's own installer into the same folder.
+ * Gets oras by the first way that ends in a program that answers: the distribution's package (root only), Debian 13's
+ * package unpacked into the tools folder, Go's own installer into the same folder.
  *
  * @throws {KvciError} `program-missing` with why each way failed.
  */
 export async function installOras(options: OrasOptions): Promise<void> {
   const failures: string[] = [];
-  for (const way of [fromPackageManager, fromDebianSid, fromGo]) {
+  for (const way of [fromPackageManager, fromDebianTrixie, fromGo]) {
     const failure = await tried(way, options);
     if (failure === undefined) return;
     failures.push(failure);
@@ -63,11 +63,12 @@ const fromPackageManager: Way = async (options) => {
 };
 
 /**
- * Debian has oras in its development release only. apt fetches it with lists and a cache of its own, from the mirror the
+ * Debian has oras since release 13. Unlike the development release's, the lists of a stable one do not expire, so an older
+ * mirror will do; the program is linked statically. apt fetches it with lists and a cache of its own, from the mirror the
  * system uses, and checks it by the system's own keys; the system's sources stay as they are.
  */
-const fromDebianSid: Way = async (options) => {
-  if (!isDebian(options.osRelease)) return "Debian's development release is for Debian";
+const fromDebianTrixie: Way = async (options) => {
+  if (!isDebian(options.osRelease)) return "Debian's package is for Debian";
   const mirror = await debianMirror(options);
   if (mirror === undefined) return "apt's own sources name no mirror of Debian; run apt-get update";
   return inTemporaryFolder(options, async (folder) => {
@@ -114,7 +115,7 @@ async function privateApt(folder: string, mirror: string): Promise<readonly [str
     () => false,
   );
   const list = join(folder, "sources.list");
-  await writeFile(list, `deb ${hasKeyring ? `[signed-by=${keyring}] ` : ""}${mirror} sid main\n`);
+  await writeFile(list, `deb ${hasKeyring ? `[signed-by=${keyring}] ` : ""}${mirror} trixie main\n`);
   await mkdir(join(folder, "lists/partial"), { recursive: true });
   await mkdir(join(folder, "archives/partial"), { recursive: true });
   const settings = [

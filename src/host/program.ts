@@ -17,8 +17,8 @@ export interface ProgramOptions {
   readonly onOutput?: (stream: "stdout" | "stderr", text: string) => void;
 }
 
-/** What is kept of each stream in memory: enough for an error's evidence and for JSON answers of qemu-img. */
-const MAX_BUFFER = 4 * 1024 * 1024;
+/** What is kept of each stream in memory. A program that says more is ended, so it is well above what any of ours says. */
+const MAX_BUFFER = 32 * 1024 * 1024;
 
 /**
  * Runs a host program to its end, without a shell.
@@ -45,7 +45,7 @@ export async function runProgram(argv: readonly [string, ...string[]], options: 
     report(child.stderr, "stderr", options);
     return (await child).stdout;
   } catch (error) {
-    throw error instanceof ExecaError ? programError(file, error, options.timeoutMs) : error;
+    throw error instanceof ExecaError ? programError(file, error as ExecaError, options.timeoutMs) : error;
   }
 }
 
@@ -58,21 +58,29 @@ function report(stream: NodeJS.ReadableStream | null, name: "stdout" | "stderr",
 }
 
 function programError(file: string, error: ExecaError, timeoutMs: number): KvciError {
-  if (error.isCanceled) return new KvciError("interrupted", `${file} was stopped`, { hint: "Run the same command again." });
+  if (error.isCanceled) {
+    return new KvciError("interrupted", `${file} was stopped`, { hint: "Run the same command again." });
+  }
   if (error.code === "ENOENT") {
     return new KvciError("program-missing", `${file} is not installed`, { hint: installHint(file), cause: error });
   }
-  const evidence = lastLines(`${String(error.stderr ?? "")}\n${String(error.stdout ?? "")}`, 15);
-  if (error.timedOut) {
-    return new KvciError("program-failed", `${file} did not end within ${String(timeoutMs / 1000)} s`, {
-      hint: "See its output; if the host is only slow, try again.",
-      evidence,
-      cause: error,
-    });
-  }
+  const evidence = lastLines(`${textOf(error.stderr)}\n${textOf(error.stdout)}`, 15);
   if (/No space left on device/i.test(evidence.join("\n"))) return spaceError(file, evidence, error);
-  const how = error.exitCode === undefined ? `died of ${error.signal ?? "an unknown cause"}` : `exited ${String(error.exitCode)}`;
-  return new KvciError("program-failed", `${file} ${how}`, { hint: `The command was: ${error.escapedCommand}`, evidence, cause: error });
+  const hint = error.timedOut
+    ? "See its output; if the host is only slow, try again."
+    : `The command was: ${error.escapedCommand}`;
+  return new KvciError("program-failed", `${file} ${howItEnded(error, timeoutMs)}`, { hint, evidence, cause: error });
+}
+
+function howItEnded(error: ExecaError, timeoutMs: number): string {
+  if (error.timedOut) return `did not end within ${String(timeoutMs / 1000)} s`;
+  return error.exitCode === undefined
+    ? `died of ${error.signal ?? "an unknown cause"}`
+    : `exited ${String(error.exitCode)}`;
+}
+
+function textOf(output: unknown): string {
+  return typeof output === "string" ? output : "";
 }
 
 function spaceError(file: string, evidence: readonly string[], cause: unknown): KvciError {

@@ -17,7 +17,10 @@ const TERM_MS = 8_000;
  * Notes this run in the store, so that the next one can tell that it was killed and end what it left.
  * Disposal removes the note: after an orderly end there is nothing to find.
  */
-export async function recordRun(storeRoot: string, run: { readonly id: string; readonly command: string }): Promise<AsyncDisposable> {
+export async function recordRun(
+  storeRoot: string,
+  run: { readonly id: string; readonly command: string },
+): Promise<AsyncDisposable> {
   const self = await processId(process.pid);
   const path = join(storeRoot, "runs", `${run.id}.json`);
   await writeFile(path, JSON.stringify({ ...self, command: run.command }));

@@ -38,7 +38,7 @@ export async function apply(machine: Guest, ops: readonly PlannedOp[], context: 
 export async function apply(machine: Machine | Guest, ops: readonly PlannedOp[], context: ApplyContext): Promise<void> {
   for (const batch of batches(ops)) {
     if (Array.isArray(batch)) await new ScriptRun(batch, ops.length, context).run(machine);
-    else await single(machine as Guest, batch as Placed<SingleOp>, ops.length, context);
+    else await single(machine as Guest, { ...batch, total: ops.length }, context);
   }
 }
 
@@ -58,7 +58,11 @@ function batches(ops: readonly PlannedOp[]): (Placed<ScriptOp>[] | Placed<Single
   return result;
 }
 
-async function single(guest: Guest, { index, op }: Placed<SingleOp>, total: number, context: ApplyContext): Promise<void> {
+async function single(
+  guest: Guest,
+  { index, op, total }: Placed<SingleOp> & { readonly total: number },
+  context: ApplyContext,
+): Promise<void> {
   const started = performance.now();
   context.journal.emit({ type: "op-started", index, total, summary: summaryOf(op) });
   let status = 1;
@@ -124,7 +128,12 @@ class ScriptRun {
     if (!placed) return;
     if (signal.kind === "begin") {
       this.#current = { placed, started: performance.now() };
-      this.#context.journal.emit({ type: "op-started", index: placed.index, total: this.#total, summary: summaryOf(placed.op) });
+      this.#context.journal.emit({
+        type: "op-started",
+        index: placed.index,
+        total: this.#total,
+        summary: summaryOf(placed.op),
+      });
       return;
     }
     const durationMs = performance.now() - (this.#current?.started ?? performance.now());

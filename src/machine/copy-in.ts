@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { lstat } from "node:fs/promises";
 import { Readable, Transform, type TransformCallback } from "node:stream";
-import { create } from "tar";
+import { create, type WriteEntry } from "tar";
 import { KvciError } from "../core/error.ts";
 import type { Journal } from "../core/journal.ts";
 import type { PlannedCopyIn } from "../core/op.ts";
@@ -60,8 +60,14 @@ chown -R "$2" "$1"
 if [ -x /usr/sbin/restorecon ]; then restorecon -R "$1"; fi`;
 
 function tarOf(folder: string): Readable {
-  // Portable: no host user names or times, so that what arrives depends on the tree alone.
-  return Readable.from(create({ cwd: folder, portable: true, noMtime: true }, ["."]) as unknown as AsyncIterable<Buffer>);
+  // No host user names or times, and of the modes only whether a file can be executed: what the tree's digest covers.
+  const onWriteEntry = (entry: WriteEntry): void => {
+    if (entry.stat) {
+      entry.stat.mode =
+        (entry.stat.mode & ~0o7777) | (entry.stat.isDirectory() || entry.stat.mode & 0o100 ? 0o755 : 0o644);
+    }
+  };
+  return Readable.from(create({ cwd: folder, portable: true, noMtime: true, onWriteEntry }, ["."]));
 }
 
 function counted(name: string, totalBytes: number, journal: Journal): Transform {

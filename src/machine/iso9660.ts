@@ -4,6 +4,9 @@ const PATH_TABLE_L = 18;
 const PATH_TABLE_M = 19;
 const ROOT = 20;
 const FIRST_FILE = 21;
+/** Names of a folder's records for itself and for the one above (ECMA-119 7.6.2). */
+const SELF = "\0";
+const PARENT = "\u0001";
 /** A path table that holds the root alone. */
 const PATH_TABLE_BYTES = 10;
 
@@ -63,7 +66,7 @@ function volumeDescriptor(label: string, sectors: number): Buffer {
   both32(descriptor, 132, PATH_TABLE_BYTES);
   descriptor.writeUInt32LE(PATH_TABLE_L, 140);
   descriptor.writeUInt32BE(PATH_TABLE_M, 148);
-  record("\0", ROOT, SECTOR, true).copy(descriptor, 156);
+  record(SELF, ROOT, SECTOR).copy(descriptor, 156);
   descriptor.fill(" ", 190, 813);
   // "No time" is sixteen zero digits and a zero offset (8.4.26.1).
   for (const offset of [813, 830, 847, 864]) descriptor.write("0".repeat(16), offset, "latin1");
@@ -82,12 +85,13 @@ function pathTable(order: "LE" | "BE"): Buffer {
 }
 
 function rootDirectory(extents: readonly Extent[]): Buffer {
-  const entries = extents.map(({ name, sector, data }) => record(name, sector, data.length, false));
-  return Buffer.concat([record("\0", ROOT, SECTOR, true), record("\u0001", ROOT, SECTOR, true), ...entries]);
+  const entries = extents.map(({ name, sector, data }) => record(name, sector, data.length));
+  return Buffer.concat([record(SELF, ROOT, SECTOR), record(PARENT, ROOT, SECTOR), ...entries]);
 }
 
 /** ECMA-119 9.1, a directory record. */
-function record(name: string, sector: number, bytes: number, folder: boolean): Buffer {
+function record(name: string, sector: number, bytes: number): Buffer {
+  const folder = name === SELF || name === PARENT;
   const length = 33 + name.length + (name.length % 2 === 0 ? 1 : 0);
   const entry = Buffer.alloc(length);
   entry[0] = length;

@@ -58,5 +58,7 @@ export class MarkerParser {
 
 function signalOf(match: RegExpExecArray): ScriptSignal {
   const [, kind, index, status] = match;
-  return kind === "begin" ? { kind, index: Number(index) } : { kind: "end", index: Number(index), status: Number(status) };
+  return kind === "begin"
+    ? { kind, index: Number(index) }
+    : { kind: "end", index: Number(index), status: Number(status) };
 }

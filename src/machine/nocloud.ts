@@ -5,7 +5,11 @@ import type { KeyPair } from "./ssh2-machine.ts";
  * A seed for cloud-init's NoCloud data source: a disc labelled `cidata`.
  * See https://cloudinit.readthedocs.io/en/latest/reference/datasources/nocloud.html
  */
-export function noCloudSeed(seed: { readonly instanceId: string; readonly hostname: string; readonly userData: object }): Uint8Array {
+export function noCloudSeed(seed: {
+  readonly instanceId: string;
+  readonly hostname: string;
+  readonly userData: object;
+}): Uint8Array {
   const { instanceId, hostname, userData } = seed;
   return isoImage("cidata", {
     // JSON is YAML, so nothing needs quoting rules of its own.

@@ -31,7 +31,16 @@ export function generateKeyPair(comment: string): KeyPair {
   return { privateKey, publicKey };
 }
 
-const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { HUP: 1, INT: 2, QUIT: 3, ABRT: 6, KILL: 9, SEGV: 11, PIPE: 13, TERM: 15 };
+const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
+  HUP: 1,
+  INT: 2,
+  QUIT: 3,
+  ABRT: 6,
+  KILL: 9,
+  SEGV: 11,
+  PIPE: 13,
+  TERM: 15,
+};
 
 /**
  * Opens one connection, which every later command shares.
@@ -46,7 +55,7 @@ export async function connect(
   const client = new Client();
   const [type = "", blob = ""] = address.hostKey.split(" ");
   const expected = Buffer.from(blob, "base64");
-  let refused = false;
+  const seen = { otherKey: false };
   const config: ConnectConfig = {
     host: address.host,
     port: address.port,
@@ -55,8 +64,8 @@ export async function connect(
     readyTimeout: options.timeoutMs,
     algorithms: { serverHostKey: [type as "ssh-ed25519"] },
     hostVerifier: (key: Buffer) => {
-      refused = !key.equals(expected);
-      return !refused;
+      seen.otherKey = !key.equals(expected);
+      return !seen.otherKey;
     },
     // A guest under TCG may stall for seconds; a minute of silence is a dead connection.
     keepaliveInterval: 10_000,
@@ -67,7 +76,9 @@ export async function connect(
   } catch (error) {
     client.destroy();
     if (options.signal.aborted) throw interrupted();
-    throw lost(refused ? "the guest showed a host key that is not the one this build gave it" : messageOf(error), error);
+    throw lost(seen.otherKey ? "the guest showed a host key that is not the one this build gave it" : messageOf(error),
+      error,
+    );
   }
   return new SshMachine(client);
 }
@@ -88,9 +99,12 @@ async function ready(client: Client, config: ConnectConfig, signal: AbortSignal)
         reject(error);
       })();
     });
-    client.once("close", settle(() => {
-      reject(lost("the connection was closed before it was ready"));
-    }));
+    client.once(
+      "close",
+      settle(() => {
+        reject(lost("the connection was closed before it was ready"));
+      }),
+    );
     if (signal.aborted) abort();
     else client.connect(config);
   });
@@ -111,8 +125,8 @@ class SshMachine implements Machine, AsyncDisposable {
   }
 
   async exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
-    const channel = await Promise.race([this.#open(shellCommand(argv)), this.#closed.promise]);
-    const run = new RemoteCommand(channel, options);
+    if (options.signal?.aborted) throw interrupted();
+    const run = await Promise.race([this.#start(shellCommand(argv), options), this.#closed.promise]);
     try {
       return await Promise.race([run.result(argv), this.#closed.promise]);
     } finally {
@@ -120,11 +134,12 @@ class SshMachine implements Machine, AsyncDisposable {
     }
   }
 
-  #open(command: string): Promise<ClientChannel> {
+  /** Listens before it returns: a short command's exit can arrive together with the news that its channel is open. */
+  #start(command: string, options: ExecOptions): Promise<RemoteCommand> {
     return new Promise((resolve, reject) => {
       this.#client.exec(command, (error, channel) => {
         if (error) reject(lost(`the guest did not take a command: ${error.message}`, error));
-        else resolve(channel);
+        else resolve(new RemoteCommand(channel, options));
       });
     });
   }
@@ -168,9 +183,13 @@ class RemoteCommand {
   async result(argv: readonly string[]): Promise<ExecResult> {
     const exitCode = await this.#exit.promise;
     if (this.#failure?.code === "command-timeout") {
-      throw new KvciError("command-timeout", `${argv.join(" ").slice(0, 120)} did not end within ${String((this.#options.timeoutMs ?? 0) / 1000)} s`, {
-        hint: this.#failure.hint,
-      });
+      throw new KvciError(
+        "command-timeout",
+        `${argv.join(" ").slice(0, 120)} did not end within ${String((this.#options.timeoutMs ?? 0) / 1000)} s`,
+        {
+          hint: this.#failure.hint,
+        },
+      );
     }
     if (this.#failure) throw this.#failure;
     return { exitCode, stdout: this.#stdout.text, stderr: this.#stderr.text };
@@ -199,7 +218,12 @@ class RemoteCommand {
       return;
     }
     stdin.once("error", (error) => {
-      this.#end(new KvciError("command-failed", `reading what to send failed: ${error.message}`, { hint: "See the cause.", cause: error }));
+      this.#end(
+        new KvciError("command-failed", `reading what to send failed: ${error.message}`, {
+          hint: "See the cause.",
+          cause: error,
+        }),
+      );
     });
     stdin.pipe(this.#channel);
   }
@@ -209,7 +233,11 @@ class RemoteCommand {
   };
 
   readonly #expire = (): void => {
-    this.#end(new KvciError("command-timeout", "", { hint: "Give the command a longer timeoutMs, or find out what it waits for." }));
+    this.#end(
+      new KvciError("command-timeout", "", {
+        hint: "Give the command a longer timeoutMs, or find out what it waits for.",
+      }),
+    );
   };
 
   /** SIGTERM, and five seconds later the end of the channel, whatever the command does. */

@@ -58,7 +58,10 @@ function withDeadline(argv: readonly string[], timeoutMs: number): string {
 
 function writeFileLines(op: Extract<ScriptOp, { kind: "write-file" }>): string[] {
   const folder = op.path.slice(0, op.path.lastIndexOf("/")) || "/";
-  const encoded = Buffer.from(op.content, "utf8").toString("base64").match(/.{1,76}/g) ?? [];
+  const encoded =
+    Buffer.from(op.content, "utf8")
+      .toString("base64")
+      .match(/.{1,76}/g) ?? [];
   return [
     "set -e",
     shellCommand(["mkdir", "-p", "--", folder]),

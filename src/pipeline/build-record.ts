@@ -22,6 +22,7 @@ const buildRecord = z.object({
     bootLoader: z.enum(["grub", "systemd-boot", "zipl"]),
   }),
   planId: digest,
+  keyFormatVersion: z.int(),
   startedAt: z.iso.datetime(),
   durationMs: z.number(),
   base: z.object({ kind: z.string(), digest, image: z.record(z.string(), z.unknown()), urls: z.array(z.string()) }),

@@ -2,7 +2,9 @@ import { rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Builder, BuiltDisk } from "../core/builder.ts";
 import type { DiskImage } from "../core/disk-image.ts";
+import { withDisposal } from "../core/disposal.ts";
 import type { Journal } from "../core/journal.ts";
+import { KEY_FORMAT_VERSION } from "../core/key.ts";
 import { digestOfFile } from "../disk/file-digest.ts";
 import { checkImage, flatten } from "../disk/qemu-img.ts";
 import { containerDisk } from "../oci/container-disk.ts";
@@ -32,17 +34,33 @@ export interface BuildPorts {
  * @throws {KvciError} whatever the builder, qemu-img or the disk say.
  */
 export async function buildTemplate(job: BuildJob, ports: BuildPorts, journal: Journal): Promise<BuildRecord> {
+  return withDisposal(await ports.store.temporaryFolder(job.plan.template), ({ path: workDir }) =>
+    buildIn(workDir, { job, ports }, journal),
+  );
+}
+
+async function buildIn(
+  workDir: string,
+  { job, ports }: { readonly job: BuildJob; readonly ports: BuildPorts },
+  journal: Journal,
+): Promise<BuildRecord> {
   const times: SpanTime[] = [];
   const timed = timedJournal(journal, times);
   const startedMs = ports.now();
-  await using work = await ports.store.temporaryFolder(job.plan.template);
-  const built = await ports.builder.build({ ...job, workDir: work.path }, timed);
+  const built = await ports.builder.build({ ...job, workDir }, timed);
   const disk = await timed.span({ name: "convert", kind: "phase" }, (inner) => exportDisk(built, job, inner));
   const image = await wrap(disk, job, { ports, journal: timed });
-  const lists = await writePackageLists(job, { built, disk, created: new Date(startedMs).toISOString(), toolVersion: ports.tools["kvci-build"] });
+  const lists = await writePackageLists(job, {
+    built,
+    disk,
+    created: new Date(startedMs).toISOString(),
+    toolVersion: ports.tools["kvci-build"],
+  });
   const facts = { built, disk, image, times, startedMs, durationMs: ports.now() - startedMs, tools: ports.tools };
   const record = { ...recordOf(job, facts), ...lists };
-  await writing(job.folder, () => writeFileAtomic(join(job.folder, BUILD_RECORD_FILE), `${JSON.stringify(record, null, 2)}\n`));
+  await writing(job.folder, () =>
+    writeFileAtomic(join(job.folder, BUILD_RECORD_FILE), `${JSON.stringify(record, null, 2)}\n`),
+  );
   return record;
 }
 
@@ -56,7 +74,13 @@ async function exportDisk(built: BuiltDisk, { folder, signal }: BuildJob, journa
     await flush(temporary);
     await rename(temporary, path);
     const { size: fileBytes } = await stat(path);
-    return { path, format: "qcow2", virtualBytes: built.virtualBytes, fileBytes, digest: await digestOfFile(path, { signal }) };
+    return {
+      path,
+      format: "qcow2",
+      virtualBytes: built.virtualBytes,
+      fileBytes,
+      digest: await digestOfFile(path, { signal }),
+    };
   });
 }
 
@@ -107,16 +131,23 @@ interface Facts {
 
 function recordOf({ plan }: BuildJob, facts: Facts): Omit<BuildRecord, "packages" | "sbom"> {
   const { disk, image, built, times } = facts;
-  const stepTime = (name: string): number => times.find((time) => time.kind === "step" && time.name === name)?.durationMs ?? 0;
+  const stepTime = (name: string): number =>
+    times.find((time) => time.kind === "step" && time.name === name)?.durationMs ?? 0;
   return {
     schema: "kvci-build/build",
     version: 1,
     template: plan.template,
     platform: plan.disk.platform,
     planId: plan.id,
+    keyFormatVersion: KEY_FORMAT_VERSION,
     startedAt: new Date(facts.startedMs).toISOString(),
     durationMs: facts.durationMs,
-    base: { kind: plan.base.image.kind, digest: plan.base.identity, image: { ...plan.base.image }, urls: [...plan.base.urls] },
+    base: {
+      kind: plan.base.image.kind,
+      digest: plan.base.identity,
+      image: { ...plan.base.image },
+      urls: [...plan.base.urls],
+    },
     machine: plan.machine,
     accelerator: built.accelerator,
     phases: times.filter(({ kind }) => kind === "phase").map(({ name, durationMs }) => ({ name, durationMs })),

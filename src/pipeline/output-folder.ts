@@ -18,10 +18,15 @@ export interface OutputFolder {
  */
 export async function openOutput(out: string, template: string, arch: string): Promise<OutputFolder> {
   const parent = join(out, template);
-  const folder = { final: join(parent, arch), growing: join(parent, `.${arch}.new`), logs: join(parent, `${arch}.logs`) };
+  const folder = {
+    final: join(parent, arch),
+    growing: join(parent, `.${arch}.new`),
+    logs: join(parent, `${arch}.logs`),
+  };
   return writing(parent, async () => {
     if (!(await exists(folder.final)) && (await exists(replaced(folder)))) await rename(replaced(folder), folder.final);
-    for (const leftover of [folder.growing, replaced(folder), folder.logs]) await rm(leftover, { recursive: true, force: true });
+    for (const leftover of [folder.growing, replaced(folder), folder.logs])
+      {await rm(leftover, { recursive: true, force: true });}
     await mkdir(folder.growing, { recursive: true });
     await mkdir(folder.logs, { recursive: true });
     return folder;

@@ -20,7 +20,11 @@ export interface AcceleratorRequest {
  * Chooses KVM when a guest really runs with it, else TCG, and says why. The device node proves nothing: there are hosts
  * where it opens and no guest runs. So the firmware is started with the very machine and CPU of the build and has to speak.
  */
-export async function chooseAccelerator(program: string, request: AcceleratorRequest, signal: AbortSignal): Promise<Accelerator> {
+export async function chooseAccelerator(
+  program: string,
+  request: AcceleratorRequest,
+  signal: AbortSignal,
+): Promise<Accelerator> {
   const host = HOST_ARCH[process.arch];
   if (host !== request.arch) return tcg(`the host is ${host ?? process.arch}, the guest ${request.arch}`);
   try {
@@ -38,7 +42,11 @@ function tcg(why: string): Accelerator {
 }
 
 /** Undefined when firmware speaks; else why not. */
-async function probeKvm(program: string, request: AcceleratorRequest, signal: AbortSignal): Promise<string | undefined> {
+async function probeKvm(
+  program: string,
+  request: AcceleratorRequest,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const child = spawn(program, [...cpuArguments(request, "kvm"), ...speakArguments(request.arch)], {
     stdio: ["ignore", "pipe", "pipe"],
     signal,

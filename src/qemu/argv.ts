@@ -69,7 +69,12 @@ function kernelArguments({ directBoot, arch }: BootRequest): string[] {
 function diskArguments(request: BootRequest, files: MachineFiles): string[] {
   const { bus } = machineType(request.arch);
   const options = "if=none,format=qcow2,cache=unsafe,discard=unmap,detect-zeroes=unmap";
-  const disk = ["-drive", `id=disk0,${options},file=${optionValue(request.disk)}`, "-device", `virtio-blk-${bus},drive=disk0,bootindex=1`];
+  const disk = [
+    "-drive",
+    `id=disk0,${options},file=${optionValue(request.disk)}`,
+    "-device",
+    `virtio-blk-${bus},drive=disk0,bootindex=1`,
+  ];
   if (files.seed === undefined) return disk;
   const seed = `id=seed,if=none,format=raw,readonly=on,file=${optionValue(files.seed)}`;
   return [...disk, "-drive", seed, "-device", `virtio-blk-${bus},drive=seed`];

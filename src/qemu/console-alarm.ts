@@ -1,22 +1,43 @@
-import { open } from "node:fs/promises";
+import { open, type FileHandle } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import { withDisposal } from "../core/disposal.ts";
 import { lastLines } from "../host/last-lines.ts";
 
 /** What on a serial console means that nothing good will come any more. */
 const ALARMS: readonly { readonly pattern: RegExp; readonly meaning: string }[] = [
   { pattern: /Kernel panic - not syncing[^\r\n]*/, meaning: "the guest's kernel panicked" },
   { pattern: /You are in (?:emergency|rescue) mode/, meaning: "the guest fell into an emergency shell" },
-  { pattern: /(?:Entering emergency mode|dracut-emergency|Generating "\/run\/initramfs\/rdsosreport)/, meaning: "the guest's initramfs fell into an emergency shell" },
-  { pattern: /^\(initramfs\) *$|ALERT! +\S+ does not exist\. +Dropping to a shell!/m, meaning: "the guest's initramfs did not find its root" },
-  { pattern: /BdsDxe: No bootable option or device was found|No bootable device\.|error: no such device: [^\r\n]*\s+grub rescue>/, meaning: "the firmware found nothing to boot" },
+  {
+    pattern: /(?:Entering emergency mode|dracut-emergency|Generating "\/run\/initramfs\/rdsosreport)/,
+    meaning: "the guest's initramfs fell into an emergency shell",
+  },
+  {
+    pattern: /^\(initramfs\) *$|ALERT! +\S+ does not exist\. +Dropping to a shell!/m,
+    meaning: "the guest's initramfs did not find its root",
+  },
+  {
+    pattern:
+      /BdsDxe: No bootable option or device was found|No bootable device\.|error: no such device: [^\r\n]*\s+grub rescue>/,
+    meaning: "the firmware found nothing to boot",
+  },
 ];
 
 /** How often the log is looked at; the console is a file that QEMU writes, so there is nothing to wait on. */
 const LOOK_EVERY_MS = 200;
 const PIECE_BYTES = 64 * 1024;
 
+interface Alarm {
+  readonly meaning: string;
+  readonly line: string;
+}
+
+interface WatchOptions {
+  readonly signal: AbortSignal;
+  readonly fromByte: number;
+}
+
 /** What `text` of a console says about the guest's end, if anything. */
-export function alarmIn(text: string): { readonly meaning: string; readonly line: string } | undefined {
+export function alarmIn(text: string): Alarm | undefined {
   for (const { pattern, meaning } of ALARMS) {
     const match = pattern.exec(text);
     if (match) return { meaning, line: match[0].trim() };
@@ -26,13 +47,13 @@ export function alarmIn(text: string): { readonly meaning: string; readonly line
 
 /**
  * Reads a growing console log until an alarm shows, and resolves with it; resolves undefined when aborted.
- * @param fromByte where this machine's console starts in a log that holds earlier boots.
+ * @param options.fromByte where this machine's console starts in a log that holds earlier boots.
  */
-export async function watchConsole(
-  path: string,
-  options: { readonly signal: AbortSignal; readonly fromByte: number },
-): Promise<ReturnType<typeof alarmIn>> {
-  await using file = await open(path, "r");
+export async function watchConsole(path: string, options: WatchOptions): Promise<Alarm | undefined> {
+  return withDisposal(await open(path, "r"), (file) => watchFile(file, options));
+}
+
+async function watchFile(file: FileHandle, options: WatchOptions): Promise<Alarm | undefined> {
   const buffer = Buffer.alloc(PIECE_BYTES);
   let offset = options.fromByte;
   let tail = "";
@@ -54,13 +75,19 @@ export async function watchConsole(
 /** The last lines of a console log, without terminal control sequences; none when there is no log. */
 export async function consoleTail(path: string, count: number): Promise<string[]> {
   try {
-    await using file = await open(path, "r");
-    const { size } = await file.stat();
-    const buffer = Buffer.alloc(Math.min(size, PIECE_BYTES));
-    await file.read(buffer, 0, buffer.length, size - buffer.length);
-    // eslint-disable-next-line no-control-regex -- terminal control sequences are what is removed here
-    return lastLines(buffer.toString("utf8").replace(/\u001b(?:\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|c)|[\u0000-\u0008\u000b-\u001f]/g, ""), count);
+    const text = await withDisposal(await open(path, "r"), readTail);
+    return lastLines(
+      text.replace(/\u001b(?:\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|c)|[\u0000-\u0008\u000b-\u001f]/g, ""),
+      count,
+    );
   } catch {
     return [];
   }
+}
+
+async function readTail(file: FileHandle): Promise<string> {
+  const { size } = await file.stat();
+  const buffer = Buffer.alloc(Math.min(size, PIECE_BYTES));
+  await file.read(buffer, 0, buffer.length, size - buffer.length);
+  return buffer.toString("utf8");
 }

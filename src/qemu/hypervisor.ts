@@ -28,7 +28,9 @@ export function qemuHypervisor(ports: HypervisorPorts): Hypervisor {
   const accelerator = (request: BootRequest): Promise<Accelerator> => {
     if (ports.accelerator) return Promise.resolve(ports.accelerator);
     const kind = `${request.arch} ${String(request.cpus)} ${String(request.memoryMiB)}`;
-    const known = chosen.get(kind) ?? ports.program(request.arch).then((program) => chooseAccelerator(program, request, request.signal));
+    const known =
+      chosen.get(kind) ??
+      ports.program(request.arch).then((program) => chooseAccelerator(program, request, request.signal));
     chosen.set(kind, known);
     return known;
   };
@@ -50,8 +52,8 @@ async function writeMachineFiles(request: BootRequest, ports: HypervisorPorts): 
     credentials[name] = join(request.workDir, `credential-${name}`);
     await writeFile(credentials[name], content, { mode: 0o600 });
   }
-  const seed = request.seed && join(request.workDir, "seed.iso");
-  if (seed && request.seed) await writeFile(seed, request.seed, { mode: 0o600 });
+  const seed = request.seed === undefined ? undefined : join(request.workDir, "seed.iso");
+  if (seed !== undefined) await writeFile(seed, request.seed ?? "", { mode: 0o600 });
   return { credentials, seed, firmware: await ownFirmware(request, ports) };
 }
 

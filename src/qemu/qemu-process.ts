@@ -69,8 +69,10 @@ class QemuMachine implements VirtualMachine {
     this.died.catch(() => undefined);
     this.#child = child;
     this.#qmp = new Qmp(child.stdout, child.stdin);
-    this.#qmp.onEvent((event) => {
+    this.#qmp.onEvent((event, data) => {
       if (event === "GUEST_PANICKED") void this.#die("the guest's kernel panicked");
+      // QEMU stops a guest whose write found no space, and would wait for ever for somebody to make some.
+      if (event === "BLOCK_IO_ERROR") this.#death.reject(diskError(data, request.disk));
     });
     child.stderr.on("data", (chunk: Buffer) => {
       const text = chunk.toString("utf8");
@@ -93,7 +95,10 @@ class QemuMachine implements VirtualMachine {
 
   async connect(): Promise<void> {
     await Promise.race([this.#qmp.negotiate(), this.died]);
-    const network = await Promise.race([this.qmp("human-monitor-command", { "command-line": "info usernet" }), this.died]);
+    const network = await Promise.race([
+      this.qmp("human-monitor-command", { "command-line": "info usernet" }),
+      this.died,
+    ]);
     this.sshPort = forwardedPort(String(network));
   }
 
@@ -106,8 +111,12 @@ class QemuMachine implements VirtualMachine {
   }
 
   async waitForEnd(timeoutMs: number): Promise<boolean> {
-    using timer = timeout(timeoutMs);
-    return Promise.race([this.#end.promise.then(() => true), timer.promise.then(() => false)]);
+    const timer = timeout(timeoutMs);
+    try {
+      return await Promise.race([this.#end.promise.then(() => true), timer.promise.then(() => false)]);
+    } finally {
+      timer.clear();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -127,8 +136,11 @@ class QemuMachine implements VirtualMachine {
     this.#watch.abort();
     this.#end.resolve(undefined);
     if (error) this.#death.reject(error);
-    else if (this.#signal.aborted) this.#death.reject(new KvciError("interrupted", "the build was stopped", { hint: "Run the same command again." }));
-    else if (!this.#endExpected) void this.#die(`QEMU ${how}`);
+    else if (this.#signal.aborted) {
+      this.#death.reject(
+        new KvciError("interrupted", "the build was stopped", { hint: "Run the same command again." }),
+      );
+    } else if (!this.#endExpected) void this.#die(`QEMU ${how}`);
   }
 
   async #die(cause: string): Promise<void> {
@@ -160,20 +172,32 @@ function forwardedPort(network: string): number {
   });
 }
 
+function diskError(data: Readonly<Record<string, unknown>>, disk: string): KvciError {
+  const reason = typeof data["reason"] === "string" ? data["reason"] : "an input/output error";
+  if (data["nospace"] !== true) {
+    return new KvciError("store-unusable", `QEMU could not write ${disk}: ${reason}`, {
+      hint: "Check the host's disk.",
+    });
+  }
+  return new KvciError("store-full", `no space is left for the guest's disk ${disk}`, {
+    hint: "Free some space, or set KVCI_BUILD_STORE to a folder that has it, then run the same command again.",
+    evidence: [reason],
+  });
+}
+
 function missing(program: string): KvciError {
   return new KvciError("program-missing", `${program} is not installed`, { hint: installHint(program) });
 }
 
-function timeout(ms: number): Disposable & { readonly promise: Promise<void> } {
+function timeout(ms: number): { readonly promise: Promise<void>; readonly clear: () => void } {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const timer = setTimeout(() => {
     resolve(undefined);
   }, ms);
   return {
     promise,
-    [Symbol.dispose]: () => {
+    clear: () => {
       clearTimeout(timer);
     },
   };
 }
-

@@ -57,7 +57,9 @@ export class Qmp {
     const timer = setTimeout(() => {
       reject(failure(`QEMU did not answer ${command} within ${String(ANSWER_TIMEOUT_MS / 1000)} s`));
     }, ANSWER_TIMEOUT_MS);
-    this.#output.write(`${JSON.stringify({ execute: command, ...(parameters ? { arguments: parameters } : {}), id })}\n`);
+    this.#output.write(
+      `${JSON.stringify({ execute: command, ...(parameters ? { arguments: parameters } : {}), id })}\n`,
+    );
     try {
       return await promise;
     } finally {
@@ -96,5 +98,7 @@ function parseJson(line: string): unknown {
 }
 
 function failure(text: string): KvciError {
-  return new KvciError("guest-died", text, { hint: "See QEMU's own messages in the journal and the serial console log." });
+  return new KvciError("guest-died", text, {
+    hint: "See QEMU's own messages in the journal and the serial console log.",
+  });
 }

@@ -32,7 +32,11 @@ const LOGIN_MS = 30_000;
  * @throws {KvciError} `guest-not-ready` at the deadline with the last reason and the console's last lines; whatever
  *   `died` of the machine says, at once.
  */
-export async function reach(vm: VirtualMachine, access: Access, options: ReachOptions): Promise<Machine & AsyncDisposable> {
+export async function reach(
+  vm: VirtualMachine,
+  access: Access,
+  options: ReachOptions,
+): Promise<Machine & AsyncDisposable> {
   const deadline = performance.now() + options.timeoutMs;
   let reason = "no SSH server greeted";
   while (performance.now() < deadline) {
@@ -43,26 +47,46 @@ export async function reach(vm: VirtualMachine, access: Access, options: ReachOp
     if (result !== "") reason = result;
     await Promise.race([delay(ASK_EVERY_MS, undefined, { signal: options.signal }).catch(() => undefined), vm.died]);
   }
-  throw new KvciError("guest-not-ready", `the guest ran no command within ${String(options.timeoutMs / 1000)} s: ${reason}`, {
-    hint: `The whole console is in ${vm.serialLog}.`,
-    evidence: await consoleTail(vm.serialLog, 15),
-  });
+  throw new KvciError(
+    "guest-not-ready",
+    `the guest ran no command within ${String(options.timeoutMs / 1000)} s: ${reason}`,
+    {
+      hint: `The whole console is in ${vm.serialLog}.`,
+      evidence: await consoleTail(vm.serialLog, 15),
+    },
+  );
 }
 
 /** A machine, or why not; "" when nothing new is known. */
-async function tryOnce(vm: VirtualMachine, access: Access, options: ReachOptions): Promise<(Machine & AsyncDisposable) | string> {
+async function tryOnce(
+  vm: VirtualMachine,
+  access: Access,
+  options: ReachOptions,
+): Promise<(Machine & AsyncDisposable) | string> {
   if (!(await sshGreets(vm.sshPort, GREETING_MS))) return "";
-  let machine: (Machine & AsyncDisposable) | undefined;
   try {
     const address = { host: "127.0.0.1", port: vm.sshPort, ...access };
-    machine = await connect(address, { timeoutMs: LOGIN_MS, signal: options.signal });
-    const { exitCode } = await machine.exec(["true"], { timeoutMs: LOGIN_MS });
-    if (exitCode === 0 && ((await options.accept?.(machine)) ?? true)) return machine;
+    const machine = await connect(address, { timeoutMs: LOGIN_MS, signal: options.signal });
+    const refusal = await refusalOf(machine, options);
+    if (refusal === undefined) return machine;
     await machine[Symbol.asyncDispose]();
-    return exitCode === 0 ? "the guest is not the one waited for" : `\`true\` exited ${String(exitCode)}`;
+    return refusal;
   } catch (error) {
-    await machine?.[Symbol.asyncDispose]();
     if (error instanceof KvciError && error.code === "interrupted") throw error;
+    return messageOf(error);
+  }
+}
+
+/** Why a connected guest is not ready; undefined when it is. */
+async function refusalOf(
+  machine: Machine,
+  { accept = () => Promise.resolve(true) }: ReachOptions,
+): Promise<string | undefined> {
+  try {
+    const { exitCode } = await machine.exec(["true"], { timeoutMs: LOGIN_MS });
+    if (exitCode !== 0) return `\`true\` exited ${String(exitCode)}`;
+    return (await accept(machine)) ? undefined : "the guest is not the one waited for";
+  } catch (error) {
     return messageOf(error);
   }
 }

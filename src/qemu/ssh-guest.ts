@@ -4,23 +4,32 @@ import { reach, type Access } from "./reach.ts";
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
+/** How a guest is reached, and how long that may take. */
+export interface Way {
+  readonly access: Access;
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /** A command that ends once the guest's boot has settled, well or not; run after every boot. */
+  readonly settled?: readonly string[] | undefined;
+}
+
 /** A virtual machine that answers over SSH, with everything a builder does to a guest. */
 export class SshGuest implements Guest {
   readonly #vm: VirtualMachine;
-  readonly #access: Access;
-  readonly #signal: AbortSignal;
+  readonly #way: Way;
   #machine: Machine & AsyncDisposable;
 
-  private constructor(vm: VirtualMachine, access: Access, machine: Machine & AsyncDisposable, signal: AbortSignal) {
+  private constructor(vm: VirtualMachine, machine: Machine & AsyncDisposable, way: Way) {
     this.#vm = vm;
-    this.#access = access;
     this.#machine = machine;
-    this.#signal = signal;
+    this.#way = way;
   }
 
   /** Waits until the machine answers. It belongs to the guest from here on. */
-  static async await(vm: VirtualMachine, access: Access, options: { timeoutMs: number; signal: AbortSignal }): Promise<SshGuest> {
-    return new SshGuest(vm, access, await reach(vm, access, options), options.signal);
+  static async await(vm: VirtualMachine, way: Way): Promise<SshGuest> {
+    const guest = new SshGuest(vm, await reach(vm, way.access, way), way);
+    await guest.#settle(way.timeoutMs);
+    return guest;
   }
 
   /** The machine's death ends a command at once, with the death's cause rather than that of the broken connection. */
@@ -38,7 +47,8 @@ export class SshGuest implements Guest {
     await this.#machine.exec(["systemctl", "reboot"], { timeoutMs: 30_000 }).catch(() => undefined);
     await this.#machine[Symbol.asyncDispose]();
     const accept = async (machine: Machine): Promise<boolean> => (await this.#bootId(machine)) !== before;
-    this.#machine = await reach(this.#vm, this.#access, { timeoutMs, signal: this.#signal, accept });
+    this.#machine = await reach(this.#vm, this.#way.access, { timeoutMs, signal: this.#way.signal, accept });
+    await this.#settle(timeoutMs);
   }
 
   /**
@@ -58,6 +68,11 @@ export class SshGuest implements Guest {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#machine[Symbol.asyncDispose]();
     await this.#vm[Symbol.asyncDispose]();
+  }
+
+  async #settle(timeoutMs: number): Promise<void> {
+    const { settled, signal } = this.#way;
+    if (settled) await this.exec(settled, { timeoutMs, signal });
   }
 
   async #bootId(machine: Machine): Promise<string> {

@@ -1,10 +1,10 @@
 import { open, readdir, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { withDisposal } from "../core/disposal.ts";
 
 /** Flushes a file or folder to the disk. */
 export async function flush(path: string): Promise<void> {
-  await using handle = await open(path, "r");
-  await handle.sync();
+  await withDisposal(await open(path, "r"), (handle) => handle.sync());
 }
 
 /** Flushes every file below a folder, then the folders. */
@@ -26,10 +26,9 @@ export async function renameFlushed(from: string, to: string): Promise<void> {
 /** Writes a small file that is there whole or not at all. */
 export async function writeFileAtomic(path: string, content: string, mode = 0o644): Promise<void> {
   const temporary = `${path}.new-${String(process.pid)}`;
-  {
-    await using file = await open(temporary, "w", mode);
+  await withDisposal(await open(temporary, "w", mode), async (file) => {
     await file.writeFile(content);
     await file.sync();
-  }
+  });
   await renameFlushed(temporary, path);
 }

@@ -11,7 +11,11 @@ const ASK_EVERY_MS = 200;
  */
 export async function acquireLock(
   path: string,
-  options: { readonly holder: string; readonly signal: AbortSignal; readonly onWait?: ((holder: string) => void) | undefined },
+  options: {
+    readonly holder: string;
+    readonly signal: AbortSignal;
+    readonly onWait?: ((holder: string) => void) | undefined;
+  },
 ): Promise<AsyncDisposable> {
   const database = new DatabaseSync(path);
   try {

@@ -25,7 +25,10 @@ export interface Store {
    * Waits until nobody else on this store holds `name`. Held until disposal; the lock of a process that is gone counts as free.
    * @param onWait is told who holds it, once, when there is somebody to wait for.
    */
-  lock(name: string, options: { readonly signal: AbortSignal; readonly onWait?: (holder: string) => void }): Promise<AsyncDisposable>;
+  lock(
+    name: string,
+    options: { readonly signal: AbortSignal; readonly onWait?: (holder: string) => void },
+  ): Promise<AsyncDisposable>;
 }
 
 export interface TemporaryFolder extends AsyncDisposable {

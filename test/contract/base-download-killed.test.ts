@@ -15,9 +15,20 @@ const CONNECTIONS = 2;
 const CONTENT = randomBytes(24 * CHUNK);
 
 describe("download in a process that is killed", () => {
+  let folder: string;
+  let server: ImageMirror;
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "kvci-killed-"));
+    server = await ImageMirror.start({ "/disk.img": CONTENT }, { delayMs: 5 });
+  });
+
+  afterEach(async () => {
+    await server[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true });
+  });
+
   it("loses at most one chunk per connection, and the next process goes on", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "kvci-killed-"));
-    await using server = await ImageMirror.start({ "/disk.img": CONTENT }, { delayMs: 5 });
     const program = `
       import { download } from ${JSON.stringify(new URL("../../src/base/download.ts", import.meta.url).href)};
       const journal = { emit() {}, span: (_span, work) => work(journal) };
@@ -44,6 +55,5 @@ describe("download in a process that is killed", () => {
     assert.ok((await readFile(path)).equals(CONTENT));
     // Of the requests the killed process made, its open connections' are the only ones that are made again.
     assert.ok(server.requests.length <= 24 - (12 - CONNECTIONS), `${String(server.requests.length)} requests again`);
-    await rm(folder, { recursive: true });
   });
 });

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hashLocalDisk, provideLocalDisk } from "../../src/base/local-disk.ts";
 import { sha256 } from "../../src/core/digest.ts";
+import type { Store, TemporaryFolder } from "../../src/store/store.ts";
 import { folderStore } from "../fakes/folder-store.ts";
 import { RecordingJournal } from "../fakes/recording-journal.ts";
 
@@ -15,12 +16,17 @@ describe("local disk with qemu-img", () => {
   const signal = new AbortController().signal;
   const journal = new RecordingJournal();
   let folder: string;
+  let store: Store & TemporaryFolder;
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "kvci-local-disk-"));
+    store = await folderStore();
   });
 
-  afterEach(() => rm(folder, { recursive: true }));
+  afterEach(async () => {
+    await store[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true });
+  });
 
   function image(format: string, ...extra: readonly string[]): string {
     const path = join(folder, `disk.${format}`);
@@ -43,7 +49,6 @@ describe("local disk with qemu-img", () => {
   }
 
   it("is put into the store: qcow2 and raw as they are, others as qcow2", async () => {
-    await using store = await folderStore();
     for (const format of ["qcow2", "raw"] as const) {
       const file = await hashLocalDisk(image(format), { signal });
       const disk = await provideLocalDisk(file, { store, signal, journal });
@@ -58,7 +63,6 @@ describe("local disk with qemu-img", () => {
   });
 
   it("that changed since it was planned with is refused", async () => {
-    await using store = await folderStore();
     const file = await hashLocalDisk(image("raw"), { signal });
     await writeFile(file.path, randomBytes(512), { flag: "r+" });
     await assert.rejects(provideLocalDisk(file, { store, signal, journal }), { code: "digest-mismatch" });

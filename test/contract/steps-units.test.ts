@@ -17,7 +17,7 @@ const CLOUD_INIT = {
 };
 
 /** A root folder with systemd's own units, cloud-init's order and OpenSSH's unit: where systemd-analyze looks. */
-class UnitRoot implements Disposable {
+class UnitRoot {
   readonly path = mkdtempSync(join(tmpdir(), "kvci-units-"));
 
   constructor() {
@@ -72,12 +72,18 @@ class UnitRoot implements Disposable {
       .join("\n");
   }
 
-  [Symbol.dispose](): void {
+  remove(): void {
     rmSync(this.path, { recursive: true });
   }
 }
 
 describe("units of the steps", () => {
+  let root: UnitRoot;
+  beforeEach(() => {
+    root = new UnitRoot();
+  });
+  afterEach(() => root.remove());
+
   const step = firstBoot({
     name: "join",
     script: "#!/bin/sh\ntrue\n",
@@ -86,7 +92,6 @@ describe("units of the steps", () => {
   });
 
   it("are sound in systemd's eyes", () => {
-    using root = new UnitRoot();
     root.take([...step.ops(debian), ...seal().ops(debian)]);
     for (const unit of [
       "kvci-first-boot-join.service",
@@ -98,13 +103,11 @@ describe("units of the steps", () => {
   });
 
   it("boot beside cloud-init without an ordering cycle", () => {
-    using root = new UnitRoot();
     root.take([...step.ops(debian), ...seal().ops(debian)]);
     assert.equal(root.verify("multi-user.target"), "");
   });
 
   it("would not, were the first-boot unit ordered after cloud-init's last", () => {
-    using root = new UnitRoot();
     const late = step
       .ops(debian)
       .map((op) =>
@@ -117,7 +120,6 @@ describe("units of the steps", () => {
   });
 
   it("are found unsound when a line is wrong", () => {
-    using root = new UnitRoot();
     const wrong = step
       .ops(debian)
       .map((op) =>

@@ -5,27 +5,38 @@ import { ImageMirror } from "../../fakes/image-mirror.ts";
 describe("small files over HTTP", () => {
   const signal = new AbortController().signal;
   const fetchFile = httpFiles({ signal, idleMs: 100, backoffMs: 5 });
+  const servers: ImageMirror[] = [];
+
+  afterEach(async () => {
+    await Promise.all(servers.splice(0).map((server) => server[Symbol.asyncDispose]()));
+  });
+
+  async function mirror(...options: Parameters<typeof ImageMirror.start>): Promise<ImageMirror> {
+    const server = await ImageMirror.start(...options);
+    servers.push(server);
+    return server;
+  }
 
   it("are read whole", async () => {
-    await using server = await ImageMirror.start({ "/SUMS": "text" });
+    const server = await mirror({ "/SUMS": "text" });
     assert.equal(String(await fetchFile(server.url("/SUMS"))), "text");
     assert.equal(server.requests[0]?.headers["user-agent"], "kvci-build");
   });
 
   it("are asked for again after a passing failure", async () => {
-    await using server = await ImageMirror.start({ "/SUMS": "text" }, { status: 503, statusTimes: 2 });
+    const server = await mirror({ "/SUMS": "text" }, { status: 503, statusTimes: 2 });
     assert.equal(String(await fetchFile(server.url("/SUMS"))), "text");
     assert.equal(server.requests.length, 3);
   });
 
   it("that are not there are asked for once", async () => {
-    await using server = await ImageMirror.start({});
+    const server = await mirror({});
     await assert.rejects(fetchFile(server.url("/SUMS")), { code: "download-failed", message: /SUMS: HTTP 404$/ });
     assert.equal(server.requests.length, 1);
   });
 
   it("that are large are refused", async () => {
-    await using server = await ImageMirror.start({ "/SUMS": Buffer.alloc(9 * 1024 * 1024) });
+    const server = await mirror({ "/SUMS": Buffer.alloc(9 * 1024 * 1024) });
     await assert.rejects(fetchFile(server.url("/SUMS")), {
       code: "download-failed",
       message: /more than 8388608 bytes/,
@@ -33,7 +44,7 @@ describe("small files over HTTP", () => {
   });
 
   it("that do not come are given up", async () => {
-    await using server = await ImageMirror.start({ "/SUMS": "text" }, { stallAfterBytes: 1 });
+    const server = await mirror({ "/SUMS": "text" }, { stallAfterBytes: 1 });
     await assert.rejects(fetchFile(server.url("/SUMS")), {
       code: "download-failed",
       message: /nothing came for 0.1 s/,
@@ -41,7 +52,7 @@ describe("small files over HTTP", () => {
   });
 
   it("end with interrupted on abort", async () => {
-    await using server = await ImageMirror.start({ "/SUMS": "text" }, { stallAfterBytes: 1 });
+    const server = await mirror({ "/SUMS": "text" }, { stallAfterBytes: 1 });
     const fetchUntil = httpFiles({ signal: AbortSignal.timeout(20), idleMs: 5_000 });
     await assert.rejects(fetchUntil(server.url("/SUMS")), { code: "interrupted" });
   });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findCommand, findProgram, searchPath } from "../../../src/host/find-program.ts";
+import { findCommand, findProgram, firmware, searchPath } from "../../../src/host/find-program.ts";
 
 describe("search for host programs", () => {
   let folder: string;
@@ -48,5 +48,19 @@ describe("search for host programs", () => {
   it("takes an absolute path as it is", async () => {
     const path = place("libexec/qemu-kvm");
     assert.equal(await findCommand(path, env()), path);
+  });
+});
+
+describe("UEFI firmware", () => {
+  it("is a pair of files that can be read, or not there", async () => {
+    for (const arch of ["amd64", "arm64"] as const) {
+      const found = await firmware(arch);
+      if (found) for (const path of [found.code, found.vars]) accessSync(path);
+      assert.equal(await findProgram(`firmware-${arch}`, { path: "", toolsFolder: "" }), found?.code);
+    }
+  });
+
+  it("comes with QEMU for s390x", async () => {
+    assert.equal(await firmware("s390x"), undefined);
   });
 });

@@ -44,13 +44,22 @@ describe("run records", () => {
     const orphan = spawn("sleep", ["60"], { env: { ...process.env, [RUN_VARIABLE]: "r2" } });
     await once(orphan, "spawn");
     const ended = once(orphan, "close");
-    await writeFile(join(root, "runs/r2.json"), JSON.stringify({ pid: process.pid, startTicks: 1, command: "template x" }));
+    await writeFile(
+      join(root, "runs/r2.json"),
+      JSON.stringify({ pid: process.pid, startTicks: 1, command: "template x" }),
+    );
     await mkdir(join(root, "tmp/r2"));
     const journal = new RecordingJournal();
     await removeLeftovers(root, journal);
     assert.deepEqual((await ended)[1], "SIGTERM");
     assert.deepEqual([...(await readdir(join(root, "runs"))), ...(await readdir(join(root, "tmp")))], []);
-    assert.match(journal.of("leftover-removed").map(({ what }) => what).join("; "), /process sleep \(pid \d+\); temporary files/);
+    assert.match(
+      journal
+        .of("leftover-removed")
+        .map(({ what }) => what)
+        .join("; "),
+      /process sleep \(pid \d+\); temporary files/,
+    );
   });
 
   it("that are damaged count as a killed run's", async () => {

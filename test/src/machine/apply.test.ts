@@ -19,7 +19,11 @@ const context: ApplyContext = {
 describe("apply", () => {
   it("sends ops that follow each other as one script", async () => {
     const machine = new FakeMachine();
-    await apply(machine, [run("true"), writeFile("/etc/motd", "hello\n"), run("systemctl", "enable", "kubelet")], context);
+    await apply(
+      machine,
+      [run("true"), writeFile("/etc/motd", "hello\n"), run("systemctl", "enable", "kubelet")],
+      context,
+    );
     assert.equal(machine.ran.length, 1);
     assert.match(machine.ran[0]?.stdin ?? "", /timeout -k 5 900 systemctl enable kubelet/);
   });
@@ -75,7 +79,13 @@ describe("apply", () => {
     const absolutePath = join(folder, "audit.yaml");
     writeFileSync(absolutePath, "kind: Policy\n");
     const digest = sha256("kind: Policy\n");
-    const op: PlannedOp = { kind: "copy-in", path: "/etc/kubernetes/audit.yaml", mode: 0o600, owner: "root:root", digest };
+    const op: PlannedOp = {
+      kind: "copy-in",
+      path: "/etc/kubernetes/audit.yaml",
+      mode: 0o600,
+      owner: "root:root",
+      digest,
+    };
     const machine = new FakeMachine();
     await apply(machine, [op], { ...context, sources: new Map([[digest, { absolutePath, digest, bytes: 13 }]]) });
     rmSync(folder, { recursive: true });

@@ -6,8 +6,12 @@ describe("the identity credential", () => {
     clientKey: { privateKey: "CLIENT PRIVATE", publicKey: "ssh-ed25519 AAAA kvci-build@build" },
     hostKey: { privateKey: "HOST PRIVATE", publicKey: "ssh-ed25519 BBBB" },
   });
-  const lines = text.trimEnd().split("\n").map((line) => line.split(" "));
-  const contentOf = (path: string): string => Buffer.from(lines.find((line) => line[1] === path)?.[6] ?? "", "base64").toString();
+  const lines = text
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split(" "));
+  const contentOf = (path: string): string =>
+    Buffer.from(lines.find((line) => line[1] === path)?.[6] ?? "", "base64").toString();
 
   it("puts keys into memory and only paths onto the disk", () => {
     assert.equal(contentOf("/run/kvci-build/host_key"), "HOST PRIVATE");
@@ -22,6 +26,12 @@ describe("the identity credential", () => {
   });
 
   it("keeps the host key from other users", () => {
-    assert.deepEqual(lines.find((line) => line[1] === "/run/kvci-build/host_key")?.slice(0, 5), ["f+~", "/run/kvci-build/host_key", "0600", "root", "root"]);
+    assert.deepEqual(lines.find((line) => line[1] === "/run/kvci-build/host_key")?.slice(0, 5), [
+      "f+~",
+      "/run/kvci-build/host_key",
+      "0600",
+      "root",
+      "root",
+    ]);
   });
 });

@@ -15,7 +15,8 @@ function readIso(image: Uint8Array): { label: string; files: Record<string, stri
     const record = bytes.subarray(offset, offset + (bytes[offset] ?? 0));
     const name = record.toString("latin1", 33, 33 + (record[32] ?? 0));
     const start = record.readUInt32LE(2) * 2048;
-    if (record[25] === 0) files[name.toLowerCase().replace(/;1$/, "")] = bytes.toString("utf8", start, start + record.readUInt32LE(10));
+    if (record[25] === 0)
+      {files[name.toLowerCase().replace(/;1$/, "")] = bytes.toString("utf8", start, start + record.readUInt32LE(10));}
     offset += record.length;
   }
   return { label: descriptor.toString("latin1", 40, 72).trimEnd(), files };
@@ -23,7 +24,9 @@ function readIso(image: Uint8Array): { label: string; files: Record<string, stri
 
 describe("a NoCloud seed", () => {
   it("is a disc labelled cidata with the two files cloud-init reads", () => {
-    const { label, files } = readIso(noCloudSeed({ instanceId: "i-1", hostname: "node01", userData: rootAccess("ssh-ed25519 AAAA me") }));
+    const { label, files } = readIso(
+      noCloudSeed({ instanceId: "i-1", hostname: "node01", userData: rootAccess("ssh-ed25519 AAAA me") }),
+    );
     assert.equal(label, "cidata");
     assert.deepEqual(JSON.parse(files["meta-data"] ?? ""), { "instance-id": "i-1", "local-hostname": "node01" });
     assert.match(files["user-data"] ?? "", /^#cloud-config\n/);
@@ -32,7 +35,10 @@ describe("a NoCloud seed", () => {
 
   it("brings the host key the build expects", () => {
     const pair = { privateKey: "PRIVATE\n", publicKey: "ssh-ed25519 BBBB" };
-    assert.deepEqual(knownHostKey(pair), { ssh_deletekeys: true, ssh_keys: { ed25519_private: "PRIVATE\n", ed25519_public: "ssh-ed25519 BBBB" } });
+    assert.deepEqual(knownHostKey(pair), {
+      ssh_deletekeys: true,
+      ssh_keys: { ed25519_private: "PRIVATE\n", ed25519_public: "ssh-ed25519 BBBB" },
+    });
   });
 
   it("keeps files of any size whole, and gives equal bytes for equal files", () => {

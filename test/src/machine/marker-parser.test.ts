@@ -9,7 +9,8 @@ function joined(signals: readonly ScriptSignal[]): ScriptSignal[] {
   const result: ScriptSignal[] = [];
   for (const signal of signals) {
     const last = result.at(-1);
-    if (signal.kind === "text" && last?.kind === "text") result[result.length - 1] = { kind: "text", text: last.text + signal.text };
+    if (signal.kind === "text" && last?.kind === "text")
+      {result[result.length - 1] = { kind: "text", text: last.text + signal.text };}
     else result.push(signal);
   }
   return result;
@@ -47,9 +48,17 @@ describe("MarkerParser", () => {
     const parser = new MarkerParser(NONCE);
     assert.deepEqual(parser.push("progress 10%"), [{ kind: "text", text: "progress 10%" }]);
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom("\u001e", "4", "f", "1", "c", " ", "b", "\n", "9"), maxLength: 60 }), (text) => {
-        assert.equal(parse([text]).map((signal) => (signal.kind === "text" ? signal.text : "?")).join(""), text);
-      }),
+      fc.property(
+        fc.string({ unit: fc.constantFrom("\u001e", "4", "f", "1", "c", " ", "b", "\n", "9"), maxLength: 60 }),
+        (text) => {
+          assert.equal(
+            parse([text])
+              .map((signal) => (signal.kind === "text" ? signal.text : "?"))
+              .join(""),
+            text,
+          );
+        },
+      ),
     );
   });
 });

@@ -41,7 +41,10 @@ describe("QEMU's arguments", () => {
   });
 
   it("carry credentials in files, never in the arguments themselves", () => {
-    const argv = argvOf({ credentials: { "tmpfiles.extra": "SECRET" } }, { credentials: { "tmpfiles.extra": "/w/credential" } });
+    const argv = argvOf(
+      { credentials: { "tmpfiles.extra": "SECRET" } },
+      { credentials: { "tmpfiles.extra": "/w/credential" } },
+    );
     assert.match(argv, /-fw_cfg name=opt\/io\.systemd\.credentials\/tmpfiles\.extra,file=\/w\/credential/);
     assert.doesNotMatch(argv, /SECRET/);
   });

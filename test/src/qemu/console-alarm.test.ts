@@ -7,8 +7,8 @@ import { alarmIn, consoleTail, watchConsole } from "../../../src/qemu/console-al
 describe("console alarms", () => {
   const alarms: readonly (readonly [string, RegExp])[] = [
     ["[    1.2] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)", /kernel panicked/],
-    ["You are in emergency mode. After logging in, type \"journalctl -xb\"", /emergency shell/],
-    ["Generating \"/run/initramfs/rdsosreport.txt\"", /initramfs/],
+    ['You are in emergency mode. After logging in, type "journalctl -xb"', /emergency shell/],
+    ['Generating "/run/initramfs/rdsosreport.txt"', /initramfs/],
     ["ALERT!  PARTLABEL=root does not exist.  Dropping to a shell!", /did not find its root/],
     ["BdsDxe: No bootable option or device was found.", /nothing to boot/],
   ];
@@ -19,7 +19,8 @@ describe("console alarms", () => {
   }
 
   it("does not mind an ordinary boot", () => {
-    const boot = "Booting `Debian GNU/Linux'\r\n[  OK  ] Reached target emergency.target - nope\r\nkernel: panic=10 on the command line\r\nlogin: ";
+    const boot =
+      "Booting `Debian GNU/Linux'\r\n[  OK  ] Reached target emergency.target - nope\r\nkernel: panic=10 on the command line\r\nlogin: ";
     assert.equal(alarmIn(boot), undefined);
   });
 });

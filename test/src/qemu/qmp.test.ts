@@ -14,7 +14,7 @@ describe("Qmp", () => {
     const { input, output, qmp } = pair();
     const done = qmp.negotiate();
     input.write(GREETING);
-    const [line] = await output.take(1).toArray() as [Buffer];
+    const [line] = (await output.take(1).toArray()) as [Buffer];
     assert.deepEqual(JSON.parse(line.toString()), { execute: "qmp_capabilities", id: 1 });
     input.write('{"return": {}, "id": 1}\n');
     await done;

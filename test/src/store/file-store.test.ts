@@ -84,7 +84,12 @@ describe("the store", () => {
       await store.lock("base", { signal: new AbortController().signal });
       console.log("held");
       setInterval(() => {}, 1000);`;
-    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "--input-type=module", "-e", script]);
+    const child = spawn(process.execPath, [
+      "--disable-warning=ExperimentalWarning",
+      "--input-type=module",
+      "-e",
+      script,
+    ]);
     await once(child.stdout, "data");
     child.kill("SIGKILL");
     await once(child, "close");
@@ -98,7 +103,10 @@ describe("file system errors", () => {
 
   it("say what is wrong and where", () => {
     const full = fileSystemError(failing("ENOSPC"), "/store");
-    assert.deepEqual({ ...(full as object), cause: undefined }, { ...(full as object), code: "store-full", cause: undefined });
+    assert.deepEqual(
+      { ...(full as object), cause: undefined },
+      { ...(full as object), code: "store-full", cause: undefined },
+    );
     assert.match(String(full), /\/store: no space is left/);
     assert.match(String(fileSystemError(failing("EROFS"), "/store")), /read-only/);
   });

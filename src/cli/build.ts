@@ -1,0 +1,143 @@
+import { join } from "node:path";
+import { packagesBase } from "../../builders/packages/packages-base.ts";
+import { qemuBuilder } from "../../builders/qemu/builder.ts";
+import { withDisposal } from "../core/disposal.ts";
+import type { Base } from "../core/disk-image.ts";
+import type { Environment } from "../core/environment.ts";
+import type { VerificationResult } from "../core/finding.ts";
+import type { Journal } from "../core/journal.ts";
+import type { BuildRecord } from "../pipeline/build-record.ts";
+import { buildTemplate } from "../pipeline/build-template.ts";
+import { dropOutput, finishOutput, openOutput, type OutputFolder } from "../pipeline/output-folder.ts";
+import { jsonLinesFile } from "../journal/json-lines.ts";
+import { redactingSink } from "../journal/redaction.ts";
+import { hostHypervisor } from "./hypervisor.ts";
+import { planTemplate, type PlannedTemplate } from "./plans.ts";
+import { provideBase } from "./provide-base.ts";
+import { FailedBuild, reasonOf } from "./report-failure.ts";
+import type { Session } from "./session.ts";
+import { toolVersions } from "./tool-versions.ts";
+import { version } from "./version.ts";
+import { verifyBuild } from "./verify-build.ts";
+
+export interface BuildSetup {
+  readonly session: Session;
+  readonly environment: Environment;
+  /** Absolute path of the folder that builds are put into. */
+  readonly out: string;
+  readonly verify: boolean;
+}
+
+export interface FinishedBuild {
+  readonly folder: string;
+  readonly record: BuildRecord;
+  /** Absent when the build was not to be verified. */
+  readonly verification: VerificationResult | undefined;
+}
+
+/**
+ * Builds a planned template, and first the one it is based on; wraps and verifies it.
+ *
+ * @throws {FailedBuild} with the places of its logs, which are kept.
+ */
+export async function buildPlanned(planned: PlannedTemplate, setup: BuildSetup): Promise<FinishedBuild> {
+  if (planned.parent) await buildPlanned(planned.parent, { ...setup, verify: false });
+  const { session, out } = setup;
+  const { template, disk } = planned.plan;
+  const name = `${template} ${disk.platform.arch}`;
+  const lock = await session.store.lock(`out-${join(out, template, disk.platform.arch)}`, {
+    signal: session.signal,
+    onWait: (holder) => {
+      session.journal.emit({ type: "warning", subject: name, detail: `waiting for ${holder}, which is building it` });
+    },
+  });
+  return withDisposal(lock, async () => {
+    const folder = await openOutput(out, template, disk.platform.arch);
+    return loggedBuild(name, folder, { planned, setup });
+  });
+}
+
+/** Builds with a journal of the build's own, which stays beside its console log when it fails. */
+async function loggedBuild(
+  name: string,
+  folder: OutputFolder,
+  { planned, setup }: { readonly planned: PlannedTemplate; readonly setup: BuildSetup },
+): Promise<FinishedBuild> {
+  const { app, journal: parent, redactor, signal } = setup.session;
+  const logs = { console: join(folder.logs, "serial.log"), journal: join(folder.logs, "journal.jsonl") };
+  const file = jsonLinesFile(logs.journal, { startedAt: new Date(app.now()).toISOString(), tool: version() });
+  const journal = parent.forBuild({ build: name, sinks: [redactingSink(redactor, file)] });
+  try {
+    return await journal.span({ name, kind: "build" }, (inner) =>
+      buildInto(folder, planned, { setup, journal: inner }),
+    );
+  } catch (error) {
+    await dropOutput(folder);
+    const places = Object.entries(logs).map(([what, path]) => ({ what, path }));
+    throw new FailedBuild(reasonOf(error, signal), places);
+  } finally {
+    await journal.close();
+  }
+}
+
+async function buildInto(
+  folder: OutputFolder,
+  planned: PlannedTemplate,
+  { setup, journal }: { readonly setup: BuildSetup; readonly journal: Journal },
+): Promise<FinishedBuild> {
+  const { session } = setup;
+  const { base, ready } = await readyBase(planned, setup, journal);
+  const record = await buildTemplate(
+    {
+      plan: ready.plan,
+      base,
+      sources: planned.sources,
+      folder: folder.growing,
+      serialLog: join(folder.logs, "serial.log"),
+      signal: session.signal,
+    },
+    {
+      builder: qemuBuilder({ hypervisor: hostHypervisor(session.app.search) }),
+      store: session.store,
+      tools: await toolVersions(session, planned.plan.disk.platform.arch),
+      now: session.app.now,
+    },
+    journal,
+  );
+  await finishOutput(folder);
+  const verification = setup.verify ? await verifyAll(folder.final, ready, { session, journal }) : undefined;
+  return { folder: folder.final, record, verification };
+}
+
+/** The base, and the plan anew when only making the base could tell its digest. */
+async function readyBase(
+  planned: PlannedTemplate,
+  setup: BuildSetup,
+  journal: Journal,
+): Promise<{ readonly base: Base; readonly ready: PlannedTemplate }> {
+  const { session, environment } = setup;
+  const { store, signal, app } = session;
+  return journal.span({ name: "base", kind: "phase" }, async (inner) => {
+    const bases = packagesBase({ store, journal: inner, signal, environment });
+    const options = { session, environment, packagesBase: bases, out: setup.out };
+    const arch = planned.plan.disk.platform.arch;
+    const base = await provideBase(planned, options, inner);
+    if (planned.plan.base.pinned) return { base, ready: planned };
+    const ready = await planTemplate(app, { loaded: planned.loaded, arch, known: (image) => bases.known(image, arch) });
+    return { base, ready };
+  });
+}
+
+/** Every suite the template asks for; the first one that fails is the result. */
+async function verifyAll(
+  folder: string,
+  { plan }: PlannedTemplate,
+  { session, journal }: { readonly session: Session; readonly journal: Journal },
+): Promise<VerificationResult | undefined> {
+  let last: VerificationResult | undefined;
+  for (const suite of plan.checks) {
+    last = await verifyBuild({ folder, suite, on: "qemu" }, session, journal);
+    if (!last.ok) return last;
+  }
+  return last;
+}

@@ -1,0 +1,52 @@
+import { Command, CommanderError } from "commander";
+import { ERRORS } from "../core/error.ts";
+import type { App } from "./app.ts";
+import { VERBS } from "./verbs.ts";
+import { version } from "./version.ts";
+
+/**
+ * Runs what the arguments ask for.
+ *
+ * @returns the exit status: 0, 2 (a plan has changes), or that of the error's code in `src/core/error.ts`.
+ */
+export async function commandLine(app: App): Promise<number> {
+  const outcome = { exit: 0 };
+  const program = commandTree(app, outcome);
+  try {
+    await program.parseAsync([...app.argv], { from: "user" });
+    return outcome.exit;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : ERRORS.usage.exit;
+    const { reportFailure } = await import("./report-failure.ts");
+    return reportFailure(app, error);
+  }
+}
+
+function commandTree(app: App, outcome: { exit: number }): Command {
+  const program = new Command("kvci-build")
+    .description("Builds, proves and publishes the images that Kubernetes and KubeVirt run on.")
+    .version(version())
+    .exitOverride()
+    .showHelpAfterError("(kvci-build --help shows how it is used)")
+    .showSuggestionAfterError()
+    .configureOutput({
+      writeOut: (text) => void app.stdout.write(text),
+      writeErr: (text) => void app.stderr.write(text),
+    })
+    .addHelpText("after", `\n${EXAMPLES}\n\n${EXIT_STATUSES}`);
+  for (const add of VERBS) {
+    add(program, app, async (run) => {
+      outcome.exit = await run();
+    });
+  }
+  return program;
+}
+
+const EXAMPLES = `Examples:
+  kvci-build template quickstart.ts           build, wrap and verify a Debian node
+  kvci-build template quickstart.ts --plan    what that would do, step by step
+  kvci-build verify out/quickstart/amd64      boot the finished disk again and check it`;
+
+const EXIT_STATUSES = `Exit statuses:
+  0 done   1 a defect of kvci-build   3 wrong input   4 the host lacks something
+  5 a download, digest or signature   6 the guest or a step   7 verification   130 interrupted`;

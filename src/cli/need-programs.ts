@@ -1,0 +1,34 @@
+import { requirePrograms } from "../host/install-programs.ts";
+import { readOsRelease } from "../host/distribution.ts";
+import { programsFor, type Feature, type ProgramId } from "../host/programs.ts";
+import type { PlannedTemplate } from "./plans.ts";
+import type { Session } from "./session.ts";
+
+/**
+ * Makes sure of the host programs that these builds use, and of no others. What is missing is installed when we are root.
+ *
+ * @throws {KvciError} `program-missing` with the exact command
+ */
+export async function needPrograms(
+  session: Session,
+  planned: readonly PlannedTemplate[],
+  verify: boolean,
+): Promise<void> {
+  await ensure(session, [...new Set(planned.flatMap((each) => programsOf(each, verify)))]);
+}
+
+function programsOf({ plan, parent }: PlannedTemplate, verify: boolean): ProgramId[] {
+  const features: Feature[] = ["build"];
+  const { image, urls } = plan.base;
+  if (image.kind === "packages") features.push("packages-base");
+  // A build from packages starts its kernel directly; everything else, and verification, goes through firmware.
+  if (plan.machine.firmware === "uefi" && (verify || image.kind !== "packages")) features.push("firmware");
+  if (urls.some((url) => url.endsWith(".xz"))) features.push("xz-images");
+  return [...programsFor(features, plan.disk.platform.arch), ...(parent ? programsOf(parent, verify) : [])];
+}
+
+/** Installs or asks for `ids`. */
+export async function ensure({ app, journal, signal }: Session, ids: readonly ProgramId[]): Promise<void> {
+  const host = { ...app.search, osRelease: readOsRelease(), isRoot: app.isRoot };
+  await requirePrograms(ids, { ...host, signal, journal, install: app.isRoot });
+}

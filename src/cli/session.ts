@@ -1,0 +1,71 @@
+import { randomUUID } from "node:crypto";
+import { withDisposal } from "../core/disposal.ts";
+import { searchPath } from "../host/find-program.ts";
+import { recordRun, removeLeftovers, RUN_VARIABLE } from "../host/run-record.ts";
+import { secretsFromEnvironment } from "../journal/environment-secrets.ts";
+import { createJournal, type BuildJournal } from "../journal/event-journal.ts";
+import { createRedactor, redactingSink, type Redactor } from "../journal/redaction.ts";
+import { openRenderer } from "../journal/renderer.ts";
+import type { Sink } from "../journal/sink.ts";
+import { openStore } from "../store/file-store.ts";
+import { writing } from "../store/file-system-error.ts";
+import type { Store } from "../store/store.ts";
+import type { App } from "./app.ts";
+import { version } from "./version.ts";
+
+/** What a verb that does something works with. */
+export interface Session {
+  readonly app: App;
+  readonly store: Store;
+  readonly journal: BuildJournal;
+  /** Knows the secrets of this process; every log is written through it. */
+  readonly redactor: Redactor;
+  readonly signal: AbortSignal;
+}
+
+export interface SessionOptions {
+  /** The verb and what it works on, as those who wait for it read it. */
+  readonly command: string;
+  readonly json: boolean;
+  readonly verbose?: boolean;
+  readonly severalBuilds?: boolean;
+  /** Names of the steps of a build, for `3/7`. */
+  readonly stepsOf?: (build: string) => readonly string[] | undefined;
+}
+
+/**
+ * Runs `work` with the store open and events shown. What killed runs left behind is removed first; what this one holds is given
+ * back however it ends.
+ */
+export async function withSession<T>(
+  app: App,
+  options: SessionOptions,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const id = randomUUID();
+  // Children inherit both: the mark by which a killed run's processes are found, and the programs fetched for us.
+  process.env[RUN_VARIABLE] = id;
+  process.env["PATH"] = searchPath(app.search);
+  const redactor = createRedactor(secretsFromEnvironment(app.env));
+  const store = await openStore(app.storeRoot, {
+    runId: id,
+    description: `kvci-build ${options.command} (pid ${String(process.pid)})`,
+  });
+  const journal = createJournal({
+    build: "kvci-build",
+    sinks: [redactingSink(redactor, await screenSink(app, options))],
+  });
+  try {
+    await writing(app.storeRoot, () => removeLeftovers(app.storeRoot, journal));
+    const record = await writing(app.storeRoot, () => recordRun(app.storeRoot, { id, command: options.command }));
+    return await withDisposal(record, () => work({ app, store, journal, redactor, signal: app.signal }));
+  } finally {
+    await journal.close();
+  }
+}
+
+function screenSink({ stderr, env, now }: App, options: SessionOptions): Promise<Sink> {
+  const json = options.json ? { startedAt: new Date(now()).toISOString(), tool: version() } : undefined;
+  const { verbose, severalBuilds, stepsOf } = options;
+  return openRenderer({ stream: stderr, env, json, verbose, severalBuilds, stepsOf });
+}

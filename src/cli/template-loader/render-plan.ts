@@ -1,0 +1,64 @@
+import { shortDigest } from "../../core/digest.ts";
+import { describeOp, type PlannedOp } from "../../core/op.ts";
+import type { Plan, PlannedBase, PlannedStep } from "../../core/plan.ts";
+
+/** What a line of the plan shows of an op; the whole of it is in `--json`. */
+const MAX_OP_WIDTH = 100;
+const MIB = 1024 ** 2;
+
+/** A plan for people: what it is made of, then every step with its key and its ops, one per line. Ends in a newline. */
+export function renderPlan(plan: Plan): string {
+  const { disk, machine } = plan;
+  const { platform } = disk;
+  const labels = Object.entries(plan.labels).map(([name, value]) => `${name}=${value}`);
+  const facts: readonly (readonly [string, string])[] = [
+    ["template", `${plan.template}, ${platform.arch}`],
+    ["plan", shortDigest(plan.id)],
+    ["base", describeBase(plan.base)],
+    ["system", `${platform.distribution} ${platform.release}, ${platform.family}, ${platform.bootLoader}`],
+    ["disk", `${String(disk.virtualBytes / MIB / 1024)} GiB, starts at key ${shortDigest(disk.firstKey)}`],
+    ["machine", `${String(machine.memoryMiB)} MiB, ${String(machine.cpus)} CPUs, ${machine.firmware}`],
+    ["outputs", plan.outputs.join(", ")],
+    ["checks", plan.checks.join(", ") || "none"],
+    ["labels", labels.join(", ") || "none"],
+  ];
+  const width = Math.max(...facts.map(([name]) => name.length));
+  const head = facts.map(([name, value]) => `${name.padEnd(width)}  ${visible(value)}`);
+  const seal = ["", "seal, never cached", ...plan.disk.seal.map(opLine)];
+  return [...head, ...plan.disk.steps.flatMap(stepLines), ...seal, ""].join("\n");
+}
+
+/** A plan for programs: the very object that is hashed, in the order in which it is made. The same input gives the same bytes. */
+export function planJson(plan: Plan): string {
+  return `${JSON.stringify(plan, null, 2)}\n`;
+}
+
+function stepLines({ name, key, ops }: PlannedStep, index: number): string[] {
+  return ["", `${String(index + 1).padStart(2)}  ${name}, key ${shortDigest(key)}`, ...ops.map(opLine)];
+}
+
+function opLine(op: PlannedOp): string {
+  const text = visible(describe(op));
+  return `      ${text.length > MAX_OP_WIDTH ? `${text.slice(0, MAX_OP_WIDTH - 1)}…` : text}`;
+}
+
+function describe(op: PlannedOp): string {
+  return op.kind === "copy-in" ? `copy ${shortDigest(op.digest)} to ${op.path}` : describeOp(op);
+}
+
+function describeBase({ image, identity, pinned }: PlannedBase): string {
+  const digest = pinned ? shortDigest(identity) : `${shortDigest(identity)} until it is made, when every key changes`;
+  switch (image.kind) {
+    case "template":
+      return `template ${image.name}, ${digest}`;
+    case "local-disk":
+      return `disk ${image.path}, ${digest}`;
+    default:
+      return `${image.kind} ${image.distribution} ${image.release}, ${digest}`;
+  }
+}
+
+/** Control and direction characters as escapes: a plan is read on a terminal before anybody trusts it. */
+function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
+}

@@ -1,0 +1,41 @@
+import { join } from "node:path";
+import { qemuPlace } from "../../verify/qemu-place.ts";
+import { placeNamed } from "../../verify/place.ts";
+import { recordVerification } from "../../verify/record.ts";
+import { verifyDisk } from "../../verify/verify.ts";
+import type { VerificationResult } from "../core/finding.ts";
+import type { Journal } from "../core/journal.ts";
+import { readBuildRecord } from "../pipeline/build-record.ts";
+import { hostHypervisor } from "./hypervisor.ts";
+import type { Session } from "./session.ts";
+
+/** Verifies the disk of a finished build and records the result beside it, bound to the digest that was tested. */
+export async function verifyBuild(
+  { folder, suite, on }: { readonly folder: string; readonly suite: string; readonly on: string },
+  { app, store, signal }: Session,
+  journal: Journal,
+): Promise<VerificationResult> {
+  const { disk, machine, platform, traces } = await readBuildRecord(folder);
+  const place = placeNamed(
+    [
+      qemuPlace({
+        hypervisor: hostHypervisor(app.search),
+        temporaryFolder: (prefix) => store.temporaryFolder(prefix),
+        serialLog: (clone) => join(folder, `verification-${clone}.serial.log`),
+      }),
+    ],
+    on,
+  );
+  const subject = {
+    ...machine,
+    path: join(folder, disk.file),
+    digest: disk.digest,
+    arch: platform.arch,
+    virtualBytes: disk.virtualBytes,
+    buildKey: traces.publicKey,
+    buildMachineId: traces.machineId,
+  };
+  const result = await verifyDisk({ disk: subject, suite, place, journal, signal, now: app.now });
+  await recordVerification(folder, result);
+  return result;
+}

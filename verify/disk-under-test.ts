@@ -1,0 +1,55 @@
+import type { Digest } from "../src/core/digest.ts";
+import { KvciError, messageOf } from "../src/core/error.ts";
+import type { Arch } from "../src/core/platform.ts";
+import { digestOfFile } from "../src/disk/file-digest.ts";
+
+/** The final disk of a build, as its `build.json` describes it. */
+export interface DiskUnderTest {
+  /** Absolute path of the qcow2. */
+  readonly path: string;
+  /** What `build.json` says the file's sha256 is. */
+  readonly digest: Digest;
+  readonly arch: Arch;
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  readonly firmware: "uefi" | "bios";
+  readonly virtualBytes: number;
+  /** The public key the build got in with, as a line of authorized_keys; looked for in the clones. */
+  readonly buildKey?: string | undefined;
+  /** The machine-id the guest had while it was built. */
+  readonly buildMachineId?: string | undefined;
+}
+
+/**
+ * Reads the whole file once, so that the result is bound to the bytes that were tested and not to what a record says.
+ *
+ * @throws {KvciError} `build-not-found` when the disk is gone, `build-invalid` when its bytes are not those of the
+ *   build, `interrupted` on abort.
+ */
+export async function assertDigest(disk: Pick<DiskUnderTest, "path" | "digest">, signal: AbortSignal): Promise<void> {
+  const actual = await digest(disk.path, signal);
+  if (actual === disk.digest) return;
+  throw new KvciError("build-invalid", `${disk.path} is not the disk that was built`, {
+    hint: "Build it again; a disk that was changed after its build is neither verified nor published.",
+    evidence: [`build.json says ${disk.digest}`, `the file has ${actual}`],
+  });
+}
+
+async function digest(path: string, signal: AbortSignal): Promise<Digest> {
+  try {
+    return await digestOfFile(path, { signal });
+  } catch (error) {
+    throw signal.aborted ? stopped(error) : unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, cause: unknown): KvciError {
+  return new KvciError("build-not-found", `the disk cannot be read: ${messageOf(cause)}`, {
+    hint: `Build again, or name the folder that holds build.json and ${path.slice(path.lastIndexOf("/") + 1)}.`,
+    cause,
+  });
+}
+
+function stopped(cause: unknown): KvciError {
+  return new KvciError("interrupted", "stopped while reading the disk", { hint: "Run the same command again.", cause });
+}
