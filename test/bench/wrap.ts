@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { KvciError } from "../../src/core/error.ts";
+import { median } from "./median.ts";
 
 const ROUNDS = 5;
 const MIB = 1024 * 1024;
@@ -79,10 +80,6 @@ function report(sizeMiB: number, { wrapMs, sha256sumMs, peakBytes }: Samples): v
       "",
     ].join("\n"),
   );
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 await main();

@@ -50,13 +50,15 @@ export class FakeMachine implements Guest {
     return Promise.resolve();
   }
 
-  #runScript(script: string, { onOutput }: ExecOptions): number {
-    const nonce = /\\036(\S+) %s/.exec(script)?.[1] ?? "";
-    for (const [, index = "", body = ""] of script.matchAll(/^mark begin (\d+) 0\n([\s\S]*?)\nstatus=/gm)) {
-      onOutput?.("stdout", `\u001e${nonce} begin ${index} 0\n`);
-      if (this.#output) onOutput?.("stderr", this.#output);
-      const status = this.#statusOf(body);
-      onOutput?.("stdout", `\u001e${nonce} end ${index} ${String(status)}\n`);
+  #runScript(script: string, { onOutput = () => undefined }: ExecOptions): number {
+    const nonce = found(/\\036(\S+) %s/, script);
+    const bodies = [...script.matchAll(/^mark begin (?<index>\d+) 0\n(?<body>[\s\S]*?)\nstatus=/gm)];
+    for (const { groups = {} } of bodies) {
+      const mark = `\u001e${nonce}`;
+      onOutput("stdout", `${mark} begin ${String(groups["index"])} 0\n`);
+      onOutput("stderr", this.#output);
+      const status = this.#statusOf(groups["body"] ?? "");
+      onOutput("stdout", `${mark} end ${String(groups["index"])} ${String(status)}\n`);
       if (status !== 0) return 1;
     }
     return 0;
@@ -65,6 +67,10 @@ export class FakeMachine implements Guest {
   #statusOf(text: string): number {
     return this.#failures.find((failure) => text.includes(failure.text))?.status ?? 0;
   }
+}
+
+function found(pattern: RegExp, text: string): string {
+  return pattern.exec(text)?.[1] ?? "";
 }
 
 async function textOf(stdin: string | Readable | undefined): Promise<string> {

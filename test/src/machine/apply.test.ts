@@ -89,7 +89,8 @@ describe("apply", () => {
     const machine = new FakeMachine();
     await apply(machine, [op], { ...context, sources: new Map([[digest, { absolutePath, digest, bytes: 13 }]]) });
     rmSync(folder, { recursive: true });
-    assert.equal(machine.ran[0]?.stdin, "kind: Policy\n");
-    assert.deepEqual(machine.ran[0]?.argv.slice(3), ["copy-in", "/etc/kubernetes/audit.yaml", "root:root", "0600"]);
+    const [call] = machine.ran;
+    assert.equal(call?.stdin, "kind: Policy\n");
+    assert.deepEqual(call.argv.slice(3), ["copy-in", "/etc/kubernetes/audit.yaml", "root:root", "0600"]);
   });
 });

@@ -15,8 +15,9 @@ function readIso(image: Uint8Array): { label: string; files: Record<string, stri
     const record = bytes.subarray(offset, offset + (bytes[offset] ?? 0));
     const name = record.toString("latin1", 33, 33 + (record[32] ?? 0));
     const start = record.readUInt32LE(2) * 2048;
-    if (record[25] === 0)
-      {files[name.toLowerCase().replace(/;1$/, "")] = bytes.toString("utf8", start, start + record.readUInt32LE(10));}
+    if (record[25] === 0) {
+      files[name.toLowerCase().replace(/;1$/, "")] = bytes.toString("utf8", start, start + record.readUInt32LE(10));
+    }
     offset += record.length;
   }
   return { label: descriptor.toString("latin1", 40, 72).trimEnd(), files };

@@ -9,9 +9,9 @@ function joined(signals: readonly ScriptSignal[]): ScriptSignal[] {
   const result: ScriptSignal[] = [];
   for (const signal of signals) {
     const last = result.at(-1);
-    if (signal.kind === "text" && last?.kind === "text")
-      {result[result.length - 1] = { kind: "text", text: last.text + signal.text };}
-    else result.push(signal);
+    if (signal.kind === "text" && last?.kind === "text") {
+      result[result.length - 1] = { kind: "text", text: last.text + signal.text };
+    } else result.push(signal);
   }
   return result;
 }
