@@ -38,7 +38,7 @@ export async function chooseAccelerator(
 }
 
 function tcg(why: string): Accelerator {
-  return { name: "tcg", reason: `${why}; emulating, which takes several times longer` };
+  return { name: "tcg", reason: `${why}; emulating one CPU, which takes several times longer` };
 }
 
 /** Undefined when firmware speaks; else why not. */
