@@ -37,7 +37,8 @@ function copy(file: string): void {
 function makeExecutable(file: string): void {
   if (!existsSync(file)) return;
   const text = readFileSync(file, "utf8");
-  if (!text.startsWith("#!"))
-    {writeFileSync(file, `#!/usr/bin/env -S node --disable-warning=ExperimentalWarning\n${text}`);}
+  if (!text.startsWith("#!")) {
+    writeFileSync(file, `#!/usr/bin/env -S node --disable-warning=ExperimentalWarning\n${text}`);
+  }
   chmodSync(file, 0o755);
 }

@@ -20,7 +20,7 @@ interface Suite {
   readonly testTimeoutMs: number;
   /** For the whole suite, after which it is ended and counts as failed. */
   readonly deadlineMs: number;
-  /** Test files at once. Suites that start VMs run one by one: two emulated ones starve each other. */
+  /** Test files at once: an emulated guest keeps one core busy. */
   readonly jobs: number;
   readonly features: readonly Feature[];
 }
@@ -47,7 +47,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
     files: globSync("test/e2e/**/*.test.ts", { cwd: root }),
     testTimeoutMs: 10 * MINUTE_MS,
     deadlineMs: 60 * MINUTE_MS,
-    jobs: 1,
+    jobs: 2,
     features: ["build", "packages-base", "firmware", "xz-images", "publish-registry", "tests"],
   },
 };

@@ -33,7 +33,7 @@ const resultSchema = z
   });
 
 /** The file's name beside the build. */
-export function recordName(result: Pick<VerificationResult, "suite" | "place">): string {
+function recordName(result: Pick<VerificationResult, "suite" | "place">): string {
   return `verification-${result.suite}-${result.place}.json`;
 }
 

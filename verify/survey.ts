@@ -82,7 +82,7 @@ function unanswered(reason: string, at: number): Answer {
  * The script: every probe in a shell of its own with a deadline, its output between two markers (record separator,
  * nonce, `begin` or `end`, index, status), as `src/machine/step-script.ts` does it for steps.
  */
-export function surveyScript(probes: readonly Check[], nonce: string): string {
+function surveyScript(probes: readonly Check[], nonce: string): string {
   const limit = String(OUTPUT_LIMIT_BYTES + 1);
   return [
     "export LC_ALL=C.UTF-8 SYSTEMD_PAGER= SYSTEMD_COLORS=0 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -1,4 +1,5 @@
 import type { PackagesBase } from "../../src/core/base.ts";
+import type { Base } from "../../src/core/disk-image.ts";
 import type { Arch } from "../../src/core/platform.ts";
 
 /** By the partition's label, so that it holds wherever the disk is attached. */
@@ -20,7 +21,9 @@ export function kernelArguments(arch: Arch): string {
  * Kernel arguments for a build that starts the kernel itself and gets in by credentials: no console, which the builder
  * adds, and no search for a cloud.
  */
-export const DIRECT_BOOT_ARGUMENTS = `${ROOT_ARGUMENTS} cloud-init=disabled`;
+export function directBootArguments(identity: Base["identity"]): string {
+  return identity === "nocloud" ? ROOT_ARGUMENTS : `${ROOT_ARGUMENTS} cloud-init=disabled`;
+}
 
 /** The file of systemd-boot's package, and the name firmware looks for on a disk without boot variables. */
 const LOADERS: Readonly<Partial<Record<Arch, { readonly source: string; readonly fallback: string }>>> = {

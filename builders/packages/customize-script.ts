@@ -52,7 +52,7 @@ export function customizeFiles(request: CustomizeRequest): Readonly<Record<strin
 }
 
 /** Turns the tree of installed packages into a node's root filesystem, and writes what the disk is put together from. */
-export function customizeScript({ arch, bootstrapper }: CustomizeRequest): string {
+function customizeScript({ arch, bootstrapper }: CustomizeRequest): string {
   return [
     "set -eu",
     "umask 022",
@@ -111,7 +111,7 @@ function bootLines(arch: Arch): readonly string[] {
  * Makes the root filesystem, in a mount namespace of its own: on a bind mount without what is mounted below, so that /proc
  * and /sys are empty, and with empty /dev, /run and /tmp, where the bootstrapper still has files.
  */
-export function makeRootScript({ arch, ids }: CustomizeRequest): string {
+function makeRootScript({ arch, ids }: CustomizeRequest): string {
   const startMiB = rootStartMiB(arch);
   return [
     "set -eu",

@@ -40,7 +40,7 @@ function kernelInstallFiles(spec: PackagesBase, arch: Arch): readonly GuestFile[
 }
 
 /** The ESP is mounted when somebody looks at it: boot does not wait, and it is not left dirty. */
-export function fstab(arch: Arch): string {
+function fstab(arch: Arch): string {
   const root = "PARTLABEL=root / ext4 defaults,discard,errors=remount-ro 0 1\n";
   const options = "umask=0077,noauto,nofail,x-systemd.automount,x-systemd.idle-timeout=30s";
   return hasEsp(arch) ? `${root}PARTLABEL=esp /boot/efi vfat ${options} 0 0\n` : root;

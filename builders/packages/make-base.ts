@@ -5,7 +5,7 @@ import type { Journal } from "../../src/core/journal.ts";
 import { runProgram } from "../../src/host/program.ts";
 import { aptProgress } from "./apt-progress.ts";
 import { parsePackages, type BaseRecord } from "./base-record.ts";
-import { DIRECT_BOOT_ARGUMENTS } from "./boot-files.ts";
+import { directBootArguments } from "./boot-files.ts";
 import type { Bootstrapper, BootstrapRequest } from "./bootstrapper.ts";
 import { convertDisk, finishDisk, flushAndDigest, readLine, type Run } from "./disk.ts";
 import { identifiersOf, rootPartition } from "./disk-layout.ts";
@@ -142,6 +142,8 @@ async function recordOf(
   { exchange, folder, version }: { readonly exchange: string; readonly folder: string; readonly version: string },
 ): Promise<BaseRecord> {
   const disk = path.join(folder, "disk.qcow2");
+  // QEMU's s390x machine has no fw_cfg, which is what carries credentials.
+  const identity = arch === "s390x" ? "nocloud" : release.identity;
   return {
     formatVersion: 1,
     recipe: RECIPE_VERSION,
@@ -152,8 +154,8 @@ async function recordOf(
     fileBytes: (await stat(disk)).size,
     rootPartition: rootPartition(arch),
     kernelVersion: await readLine(exchange, "kernel-version"),
-    kernelArguments: DIRECT_BOOT_ARGUMENTS,
-    identity: release.identity,
+    kernelArguments: directBootArguments(identity),
+    identity,
     bootstrapper: { program: bootstrapper.program, version },
     madeAt: now().toISOString(),
     packages: parsePackages(await readFile(path.join(exchange, "packages.tsv"), "utf8")),

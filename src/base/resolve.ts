@@ -48,9 +48,10 @@ export async function resolveCloudImage(
   throw missing ?? nothingIn(source.folder, String(source.builds));
 }
 
-async function buildFolders({ folder, builds }: ImageSource, options: ResolveOptions): Promise<string[]> {
+async function buildFolders(source: ImageSource, options: ResolveOptions): Promise<string[]> {
+  const { folder, builds } = source;
   if (!builds) return [folder];
-  const names = listedNames(await fetchText(folder, options)).filter((name) => builds.test(name));
+  const names = (await listing(folder, source, options)).filter((name) => builds.test(name));
   return newestFirst(names)
     .slice(0, BUILDS_TRIED)
     .map((name) => `${folder}${name}/`);
@@ -70,9 +71,16 @@ async function resolveIn(folder: string, source: ImageSource, options: ResolveOp
   };
 }
 
-async function checksumName(folder: string, { checksums }: ImageSource, options: ResolveOptions): Promise<string> {
+/** What a folder lists. Where the checksum file is signed, a mirror may say it: at worst it hides newer builds. */
+async function listing(folder: string, { signing }: ImageSource, options: ResolveOptions): Promise<string[]> {
+  const fetchListing = signing.kind === "none" ? fetchText : fetchTextFromAny;
+  return listedNames(await fetchListing(folder, options));
+}
+
+async function checksumName(folder: string, source: ImageSource, options: ResolveOptions): Promise<string> {
+  const { checksums } = source;
   if (typeof checksums === "string") return checksums;
-  const [name] = newestFirst(listedNames(await fetchText(folder, options)).filter((item) => checksums.test(item)));
+  const [name] = newestFirst((await listing(folder, source, options)).filter((item) => checksums.test(item)));
   if (name !== undefined) return name;
   throw nothingIn(folder, checksums.source);
 }
@@ -98,6 +106,10 @@ async function trustedKeys(signing: Exclude<Signing, { kind: "none" }>, options:
 
 async function fetchText(url: string, { fetchFile }: ResolveOptions): Promise<string> {
   return new TextDecoder().decode(await fetchFile(url));
+}
+
+async function fetchTextFromAny(url: string, options: ResolveOptions): Promise<string> {
+  return new TextDecoder().decode(await fetchFromAny(url, options));
 }
 
 async function fetchFromAny(url: string, { fetchFile, mirrors = {} }: ResolveOptions): Promise<Uint8Array> {

@@ -22,7 +22,9 @@ function programsOf({ plan, parent }: PlannedTemplate, verify: boolean): Program
   const { image, urls } = plan.base;
   if (image.kind === "packages") features.push("packages-base");
   // A build from packages starts its kernel directly; everything else, and verification, goes through firmware.
-  if (plan.machine.firmware === "uefi" && (verify || image.kind !== "packages")) features.push("firmware");
+  // The probe of KVM on arm64 needs it too: QEMU brings none for that machine.
+  const needsFirmware = verify || image.kind !== "packages" || plan.disk.platform.arch === "arm64";
+  if (plan.machine.firmware === "uefi" && needsFirmware) features.push("firmware");
   if (urls.some((url) => url.endsWith(".xz"))) features.push("xz-images");
   return [...programsFor(features, plan.disk.platform.arch), ...(parent ? programsOf(parent, verify) : [])];
 }

@@ -76,7 +76,8 @@ export async function connect(
   } catch (error) {
     client.destroy();
     if (options.signal.aborted) throw interrupted();
-    throw lost(seen.otherKey ? "the guest showed a host key that is not the one this build gave it" : messageOf(error),
+    throw lost(
+      seen.otherKey ? "the guest showed a host key that is not the one this build gave it" : messageOf(error),
       error,
     );
   }

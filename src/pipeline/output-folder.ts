@@ -25,8 +25,9 @@ export async function openOutput(out: string, template: string, arch: string): P
   };
   return writing(parent, async () => {
     if (!(await exists(folder.final)) && (await exists(replaced(folder)))) await rename(replaced(folder), folder.final);
-    for (const leftover of [folder.growing, replaced(folder), folder.logs])
-      {await rm(leftover, { recursive: true, force: true });}
+    for (const leftover of [folder.growing, replaced(folder), folder.logs]) {
+      await rm(leftover, { recursive: true, force: true });
+    }
     await mkdir(folder.growing, { recursive: true });
     await mkdir(folder.logs, { recursive: true });
     return folder;

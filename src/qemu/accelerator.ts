@@ -14,6 +14,8 @@ export interface AcceleratorRequest {
   readonly arch: Arch;
   readonly cpus: number;
   readonly memoryMiB: number;
+  /** Firmware to start; only arm64 needs one, since its QEMU brings none. */
+  readonly firmwareCode?: string | undefined;
 }
 
 /**
@@ -47,7 +49,7 @@ async function probeKvm(
   request: AcceleratorRequest,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const child = spawn(program, [...cpuArguments(request, "kvm"), ...speakArguments(request.arch)], {
+  const child = spawn(program, [...cpuArguments(request, "kvm"), ...speakArguments(request)], {
     stdio: ["ignore", "pipe", "pipe"],
     signal,
   });
@@ -75,9 +77,10 @@ async function probeKvm(
 }
 
 /** SeaBIOS writes to the debug port 0x402; EDK2 for arm64 and the s390x loader write to the first console. */
-function speakArguments(arch: Arch): string[] {
+function speakArguments({ arch, firmwareCode }: AcceleratorRequest): string[] {
   const quiet = ["-nodefaults", "-no-user-config", "-display", "none", "-chardev", "stdio,id=out"];
-  return arch === "amd64"
-    ? [...quiet, "-device", "isa-debugcon,iobase=0x402,chardev=out"]
-    : [...quiet, "-serial", "chardev:out"];
+  if (arch === "amd64") return [...quiet, "-device", "isa-debugcon,iobase=0x402,chardev=out"];
+  const firmware =
+    firmwareCode === undefined ? [] : ["-drive", `if=pflash,format=raw,readonly=on,file=${firmwareCode}`];
+  return [...quiet, "-serial", "chardev:out", ...firmware];
 }

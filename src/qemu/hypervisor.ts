@@ -28,9 +28,7 @@ export function qemuHypervisor(ports: HypervisorPorts): Hypervisor {
   const accelerator = (request: BootRequest): Promise<Accelerator> => {
     if (ports.accelerator) return Promise.resolve(ports.accelerator);
     const kind = `${request.arch} ${String(request.cpus)} ${String(request.memoryMiB)}`;
-    const known =
-      chosen.get(kind) ??
-      ports.program(request.arch).then((program) => chooseAccelerator(program, request, request.signal));
+    const known = chosen.get(kind) ?? choose(request, ports);
     chosen.set(kind, known);
     return known;
   };
@@ -44,6 +42,12 @@ export function qemuHypervisor(ports: HypervisorPorts): Hypervisor {
       return startQemu({ request, argv, accelerator: choice, consoleStart }, journal);
     },
   };
+}
+
+async function choose(request: BootRequest, ports: HypervisorPorts): Promise<Accelerator> {
+  const { arch, cpus, memoryMiB, signal } = request;
+  const firmwareCode = arch === "arm64" ? (await ports.firmware(arch)).code : undefined;
+  return chooseAccelerator(await ports.program(arch), { arch, cpus, memoryMiB, firmwareCode }, signal);
 }
 
 async function writeMachineFiles(request: BootRequest, ports: HypervisorPorts): Promise<MachineFiles> {

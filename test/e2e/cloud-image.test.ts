@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { sha256, type Digest } from "../../src/core/digest.ts";
 import { ImageMirror } from "../fakes/image-mirror.ts";
-import { leftInStore, Workspace, type Running } from "./kvci.ts";
+import { Workspace, type Running } from "./kvci.ts";
 
 const FOLDER = fileURLToPath(new URL("../../.kvci/e2e/", import.meta.url));
 const IMAGE = join(FOLDER, "grub.qcow2");
@@ -51,7 +51,6 @@ describe("a cloud image with GRUB and partitions, laid out as Debian does", () =
   let mirror: ImageMirror;
   let broken: ImageMirror;
   let workspace: Workspace;
-  let store: string;
 
   before(async () => {
     image = await grubImage();
@@ -63,7 +62,6 @@ describe("a cloud image with GRUB and partitions, laid out as Debian does", () =
       "cloud.ts": template("cloud", [broken.url("/debian.qcow2"), mirror.url("/debian.qcow2")], digest),
       "wrong.ts": template("wrong", [mirror.url("/small.qcow2")], wrong),
     });
-    store = workspace.path("store");
   });
   after(async () => {
     await workspace.remove();
@@ -74,21 +72,20 @@ describe("a cloud image with GRUB and partitions, laid out as Debian does", () =
 
   it("is taken up where Ctrl-C and kill -9 stopped its download, from the mirror that works", async () => {
     mirror.faults.delayMs = 300;
-    const env = { KVCI_BUILD_STORE: store };
-    const first = workspace.start(args, env);
+    const first = workspace.start(args);
     await arrived(first, 0.1);
     first.kill("SIGINT");
     assert.equal((await first.end).status, 130);
-    assert.deepEqual([await workspace.processes(), await leftInStore(store)], [[], []]);
+    assert.deepEqual([await workspace.processes(), await workspace.leftovers()], [[], []]);
 
-    const second = workspace.start(args, env);
+    const second = workspace.start(args);
     await arrived(second, 0.4);
     second.kill("SIGKILL");
     await second.end;
 
     mirror.requests.length = 0;
     delete mirror.faults.delayMs;
-    const { status, events, stderr } = await workspace.run(args, env);
+    const { status, events, stderr } = await workspace.run(args);
     assert.equal(status, 0, stderr.slice(-4000));
     const asked = mirror.requests.reduce((sum, { range }) => sum + (range ? range.end - range.start : 0), 0);
     assert.ok(asked < 0.7 * image.length, `${String(asked)} of ${String(image.length)} bytes were asked for again`);
@@ -106,11 +103,11 @@ describe("a cloud image with GRUB and partitions, laid out as Debian does", () =
   });
 
   it("is refused with another digest, and leaves nothing in the store", async () => {
-    const { status, stderr } = await workspace.run(["template", "wrong.ts"], { KVCI_BUILD_STORE: store });
+    const { status, stderr } = await workspace.run(["template", "wrong.ts"]);
     assert.equal(status, 5);
     assert.match(stderr, /digest/);
-    assert.ok(!existsSync(join(store, "blobs/sha256", sha256("another image").slice("sha256:".length))));
-    assert.deepEqual(await leftInStore(store), []);
+    assert.ok(!existsSync(join(workspace.store, "blobs/sha256", sha256("another image").slice("sha256:".length))));
+    assert.deepEqual(await workspace.leftovers(), []);
   });
 
   it("is not locked when the signature of its checksum file is by another key", async () => {

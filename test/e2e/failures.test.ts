@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { access, readFile } from "node:fs/promises";
-import { leftInStore, templateText, Workspace } from "./kvci.ts";
+import { templateText, Workspace } from "./kvci.ts";
 
 const SLOW_STEP = 'defineStep("slow", [run("sh", "-ec", "echo working; sleep 300")])';
 
@@ -22,7 +22,7 @@ describe("a build that fails", () => {
   after(() => workspace.remove());
   afterEach(async () => {
     assert.deepEqual(await workspace.processes(), []);
-    assert.deepEqual(await leftInStore(), []);
+    assert.deepEqual(await workspace.leftovers(), []);
   });
 
   it("names step, op, status, last output, console, logs, and what to do", async () => {

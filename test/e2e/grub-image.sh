@@ -21,6 +21,7 @@ mmdebstrap --variant=minbase --format=null \
     kernel=\$(ls boot/vmlinuz-*) initrd=\$(ls boot/initrd.img-*)
     printf \"UUID=$root_uuid / ext4 rw,discard,errors=remount-ro 0 1\nUUID=$esp_id /boot/efi vfat defaults 0 0\n\" >etc/fstab
     mkdir -p boot/efi boot/grub etc/default/grub.d
+    echo LANG=C.UTF-8 >etc/default/locale
     printf \"GRUB_CMDLINE_LINUX=\\\"console=tty0 console=ttyS0,115200\\\"\nGRUB_TIMEOUT=0\n\" >etc/default/grub.d/10_cloud.cfg
     printf \"set timeout=0\nmenuentry Debian {\n  search --no-floppy --fs-uuid --set=root $root_uuid\n  linux /%s root=UUID=$root_uuid ro console=tty0 console=ttyS0,115200\n  initrd /%s\n}\n\" \"\$kernel\" \"\$initrd\" >boot/grub/grub.cfg
     cp usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed \"\$OLDPWD/grub.efi\"

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
-import { leftInStore, templateText, Workspace } from "./kvci.ts";
+import { templateText, Workspace } from "./kvci.ts";
 import { checkImage } from "../../src/disk/qemu-img.ts";
 import { silentJournal } from "../../src/core/journal.ts";
 
@@ -24,7 +24,7 @@ describe("a build that is stopped", () => {
       assert.equal(status, 130, stderr.slice(-3000));
       assert.match(stderr, /stopped by SIGINT/);
       assert.deepEqual(await workspace.processes(), []);
-      assert.deepEqual(await leftInStore(), []);
+      assert.deepEqual(await workspace.leftovers(), []);
       assert.deepEqual(await readdir(workspace.path("out/small")), ["amd64.logs"]);
     });
 
@@ -43,7 +43,7 @@ describe("a build that is stopped", () => {
       );
       next.kill("SIGTERM");
       assert.equal((await next.end).status, 130);
-      assert.deepEqual(await leftInStore(), []);
+      assert.deepEqual(await workspace.leftovers(), []);
     });
   }
 

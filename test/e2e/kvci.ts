@@ -1,16 +1,23 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { packagesBase } from "../../builders/packages/packages-base.ts";
+import { packages } from "../../src/core/base.ts";
+import { defineEnvironment } from "../../src/core/environment.ts";
 import type { BuildEvent, StampedEvent } from "../../src/core/event.ts";
+import { silentJournal } from "../../src/core/journal.ts";
 import { processesWith } from "../../src/host/process-table.ts";
+import { openStore } from "../../src/store/file-store.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const MAIN = join(ROOT, "src/cli/main.ts");
-/** Kept from run to run: the base made from packages is in it. */
-export const STORE = process.env["KVCI_E2E_STORE"] ?? join(ROOT, ".kvci/e2e/store");
+const E2E = join(ROOT, ".kvci/e2e");
+/** Kept from run to run, for the base that is made from packages. Workspaces have stores of their own with links to it. */
+const SHARED_STORE = process.env["KVCI_E2E_STORE"] ?? join(E2E, "store");
 /** Marks every process that a test starts, and all that those start. */
 const MARK = "KVCI_E2E_WORKSPACE";
 
@@ -21,14 +28,24 @@ export interface Ended {
   readonly events: readonly BuildEvent[];
 }
 
-/** A folder with templates, from which kvci-build is started as a user would. */
+/** Makes the base all tests build on, unless it is there; tests that run at once wait for one of them. */
+async function sharedBase(): Promise<void> {
+  const signal = new AbortController().signal;
+  const store = await openStore(SHARED_STORE, { runId: randomUUID(), description: "the tests" });
+  const bases = packagesBase({ store, signal, journal: silentJournal, environment: defineEnvironment({}) });
+  await bases.provide(packages({ distribution: "debian", release: "12" }), "amd64");
+}
+
+/** A folder with templates and a store, from which kvci-build is started as a user would. */
 export class Workspace {
   readonly folder: string;
+  readonly store: string;
   readonly #id = randomUUID();
   readonly #env: Readonly<Record<string, string>>;
 
   private constructor(folder: string, env: Readonly<Record<string, string>>) {
     this.folder = folder;
+    this.store = join(folder, "store");
     this.#env = env;
   }
 
@@ -36,18 +53,21 @@ export class Workspace {
     files: Readonly<Record<string, string>>,
     env: Readonly<Record<string, string>> = {},
   ): Promise<Workspace> {
-    const parent = join(ROOT, ".kvci/e2e");
-    await mkdir(parent, { recursive: true });
-    const folder = await mkdtemp(join(parent, "workspace-"));
-    for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content);
-    return new Workspace(folder, env);
+    await mkdir(E2E, { recursive: true });
+    await sharedBase();
+    const workspace = new Workspace(await mkdtemp(join(E2E, "workspace-")), env);
+    await mkdir(workspace.store);
+    // What is in a store is never written again, so links are as good as copies.
+    await promisify(execFile)("cp", ["-al", join(SHARED_STORE, "entries"), workspace.store]);
+    for (const [name, content] of Object.entries(files)) await writeFile(join(workspace.folder, name), content);
+    return workspace;
   }
 
   /** Starts kvci-build; with `--json` among `args`, its events can be waited for. */
   start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
     const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", MAIN, ...args], {
       cwd: this.folder,
-      env: { ...process.env, NO_COLOR: "1", KVCI_BUILD_STORE: STORE, ...this.#env, ...env, [MARK]: this.#id },
+      env: { ...process.env, NO_COLOR: "1", KVCI_BUILD_STORE: this.store, ...this.#env, ...env, [MARK]: this.#id },
       stdio: ["ignore", "pipe", "pipe"],
     });
     return new Running(child);
@@ -64,6 +84,12 @@ export class Workspace {
   /** What was started here and is still running. */
   processes(): Promise<{ readonly pid: number; readonly command: string }[]> {
     return processesWith(`${MARK}=${this.#id}`);
+  }
+
+  /** What ended runs left in the store: nothing of their own, it is hoped. */
+  async leftovers(): Promise<string[]> {
+    const [runs, tmp] = await Promise.all(["runs", "tmp"].map((name) => readdir(join(this.store, name))));
+    return [...(runs ?? []), ...(tmp ?? [])];
   }
 
   async remove(): Promise<void> {
@@ -145,10 +171,4 @@ export default defineTemplate({
   ${more}
 });
 `;
-}
-
-/** What a run that ended leaves in the store: nothing of its own. */
-export async function leftInStore(store = STORE): Promise<string[]> {
-  const [runs, tmp] = await Promise.all(["runs", "tmp"].map((name) => readdir(join(store, name))));
-  return [...(runs ?? []), ...(tmp ?? [])];
 }

@@ -2,7 +2,7 @@ import { IDENTITY_FOLDER, SSHD_DROP_IN } from "../../src/machine/credentials.ts"
 import { judgeEach, labelled, type Check, type CheckContext, type Subject } from "../check.ts";
 
 /** The comment that every key made for a build begins with. */
-export const BUILD_KEY_MARKER = "kvci-build@";
+const BUILD_KEY_MARKER = "kvci-build@";
 
 /** Lists, labelled: paths of the build's identity, files that hold the marker, foreign cloud-init instances, accepted keys. */
 export const buildIdentityAbsent: Check = {

@@ -2,6 +2,7 @@ import { statfs } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { ARCHES, type Arch } from "../../core/platform.ts";
+import { firmware } from "../../host/find-program.ts";
 import { diagnose, unfitPrograms, type Diagnosis } from "../../host/doctor.ts";
 import { readOsRelease } from "../../host/distribution.ts";
 import { programOutput } from "../../host/program-output.ts";
@@ -42,11 +43,12 @@ function diagnosis(app: App, arch: Arch): Promise<Diagnosis> {
     store: { path: app.storeRoot, freeBytes: () => freeBytes(app.storeRoot) },
     output: (argv) => programOutput(argv, { signal: app.signal, timeoutMs: VERSION_MS }),
     probe: async () => {
-      const { name, reason } = await chooseAccelerator(
-        await hostQemu(arch, app.search),
-        { arch, ...PROBED_GUEST },
-        app.signal,
-      );
+      const request = {
+        arch,
+        ...PROBED_GUEST,
+        firmwareCode: arch === "arm64" ? (await firmware(arch))?.code : undefined,
+      };
+      const { name, reason } = await chooseAccelerator(await hostQemu(arch, app.search), request, app.signal);
       return { accelerator: name, reason };
     },
   });
