@@ -1,7 +1,7 @@
 import type { Digest } from "../src/core/digest.ts";
 import { KvciError, messageOf } from "../src/core/error.ts";
 import type { Arch } from "../src/core/platform.ts";
-import { digestOfFile } from "../src/disk/file-digest.ts";
+import { digestOfFile } from "../src/host/file-digest.ts";
 
 /** The final disk of a build, as its `build.json` describes it. */
 export interface DiskUnderTest {
@@ -37,7 +37,7 @@ export async function assertDigest(disk: Pick<DiskUnderTest, "path" | "digest">,
 
 async function digest(path: string, signal: AbortSignal): Promise<Digest> {
   try {
-    return await digestOfFile(path, { signal });
+    return await digestOfFile(path, "sha256", signal);
   } catch (error) {
     throw signal.aborted ? stopped(error) : unreadable(path, error);
   }

@@ -8,7 +8,7 @@ import type { Store } from "../store/store.ts";
 import { compressionOf, decompress, type Compression } from "./decompress.ts";
 import { checkStandsAlone, diskFormatOf, readHead, type DiskFormat } from "./disk-format.ts";
 import { download, type DownloadTuning } from "./download.ts";
-import { algorithmOf, digestOfFile } from "./file-digest.ts";
+import { algorithmOf, digestOfFile } from "../host/file-digest.ts";
 import { applyMirrors } from "./mirrors.ts";
 
 export interface CloudImageSource {

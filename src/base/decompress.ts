@@ -8,7 +8,7 @@ import { KvciError } from "../core/error.ts";
 import type { Journal } from "../core/journal.ts";
 import { runProgram } from "../host/program.ts";
 import { unpackFailure } from "./unpack-failure.ts";
-import { writeFailure } from "./write-failure.ts";
+import { writeError } from "../core/file-system-error.ts";
 import { zstdContent } from "./zstd-frames.ts";
 
 export type Compression = "gzip" | "xz" | "zstd";
@@ -90,7 +90,7 @@ function sparseWriter(file: FileHandle, path: string): Writable {
         done();
       },
       (error: unknown) => {
-        done(writeFailure(error, path));
+        done(writeError(error, path));
       },
     );
   };

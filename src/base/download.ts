@@ -3,7 +3,7 @@ import type { Digest } from "../core/digest.ts";
 import { withDisposal } from "../core/disposal.ts";
 import { KvciError } from "../core/error.ts";
 import type { Journal } from "../core/journal.ts";
-import { algorithmOf, digestOfPieces } from "./file-digest.ts";
+import { algorithmOf, digestOfPieces } from "../host/file-digest.ts";
 import { MirrorFailed } from "./mirror-failed.ts";
 import { fetchFromMirror, type SessionOptions } from "./mirror-session.ts";
 import { PartialFile } from "./partial-file.ts";

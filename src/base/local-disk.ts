@@ -9,8 +9,8 @@ import { runProgram } from "../host/program.ts";
 import type { Store } from "../store/store.ts";
 import { compressionOf } from "./decompress.ts";
 import { checkStandsAlone, diskFormatOf, readHead, type DiskFormat } from "./disk-format.ts";
-import { digestOfFile } from "./file-digest.ts";
-import { writeFailure } from "./write-failure.ts";
+import { digestOfFile } from "../host/file-digest.ts";
+import { writeError } from "../core/file-system-error.ts";
 
 /** A disk image file of the user's. */
 export interface LocalDiskFile {
@@ -129,7 +129,7 @@ async function copied(file: LocalDiskFile, store: Store, signal: AbortSignal): P
   return withDisposal(await store.temporaryFolder("local-disk"), async (folder) => {
     const copy = join(folder.path, "disk");
     await copyFile(file.path, copy, constants.COPYFILE_FICLONE).catch((error: unknown) => {
-      throw writeFailure(error, folder.path);
+      throw writeError(error, folder.path);
     });
     await checkUnchanged(file, copy, signal);
     return store.adoptBlob(copy, file.digest);

@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Digest } from "../core/digest.ts";
 import { withDisposal } from "../core/disposal.ts";
 import { addRange, areRanges, missingRanges, rangesBytes, splitRanges, type ByteRange } from "./byte-ranges.ts";
-import { writeFailure } from "./write-failure.ts";
+import { noRoom, writeError } from "../core/file-system-error.ts";
 
 const stateSchema = z.strictObject({
   formatVersion: z.literal(1),
@@ -72,7 +72,9 @@ export class PartialFile implements AsyncDisposable {
     const disk = await statfs(this.#folder);
     const freeBytes = disk.bavail * disk.bsize;
     if (totalBytes - this.doneBytes > freeBytes) {
-      throw writeFailure({ code: "ENOSPC" }, this.#folder, { neededBytes: totalBytes - this.doneBytes, freeBytes });
+      throw noRoom(this.#folder, [
+        `${String(totalBytes - this.doneBytes)} bytes are needed, ${String(freeBytes)} are free`,
+      ]);
     }
     await this.#handle.truncate(totalBytes).catch(fail(this.#folder));
     this.#totalBytes = totalBytes;
@@ -118,7 +120,7 @@ export class PartialFile implements AsyncDisposable {
       });
       await rename(temporary, statePath(this.#folder));
     } catch (error) {
-      throw writeFailure(error, this.#folder);
+      throw writeError(error, this.#folder);
     }
   }
 
@@ -165,6 +167,6 @@ async function readState(folder: string): Promise<z.output<typeof stateSchema> |
 
 function fail(folder: string): (error: unknown) => never {
   return (error) => {
-    throw writeFailure(error, folder);
+    throw writeError(error, folder);
   };
 }

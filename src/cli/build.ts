@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { packagesBase } from "../../builders/packages/packages-base.ts";
 import { qemuBuilder } from "../../builders/qemu/builder.ts";
@@ -30,6 +31,8 @@ export interface BuildSetup {
 
 export interface FinishedBuild {
   readonly folder: string;
+  /** Getting the base: how long it took, and whether the store had it. */
+  readonly base: { readonly durationMs: number; readonly cached: boolean };
   readonly record: BuildRecord;
   /** Absent when the build was not to be verified. */
   readonly verification: VerificationResult | undefined;
@@ -73,7 +76,9 @@ async function loggedBuild(
     );
   } catch (error) {
     await dropOutput(folder);
-    const places = Object.entries(logs).map(([what, path]) => ({ what, path }));
+    const places = Object.entries(logs)
+      .map(([what, path]) => ({ what, path }))
+      .filter(({ path }) => existsSync(path));
     throw new FailedBuild(reasonOf(error, signal), places);
   } finally {
     await journal.close();
@@ -86,7 +91,10 @@ async function buildInto(
   { setup, journal }: { readonly setup: BuildSetup; readonly journal: Journal },
 ): Promise<FinishedBuild> {
   const { session } = setup;
+  const cached = await hasBase(planned, session);
+  const startedMs = performance.now();
   const { base, ready } = await readyBase(planned, setup, journal);
+  const durationMs = Math.round(performance.now() - startedMs);
   const record = await buildTemplate(
     {
       plan: ready.plan,
@@ -106,7 +114,12 @@ async function buildInto(
   );
   await finishOutput(folder);
   const verification = setup.verify ? await verifyAll(folder.final, ready, { session, journal }) : undefined;
-  return { folder: folder.final, record, verification };
+  return { folder: folder.final, base: { durationMs, cached }, record, verification };
+}
+
+async function hasBase({ plan }: PlannedTemplate, { store }: Session): Promise<boolean> {
+  const { image, identity, pinned } = plan.base;
+  return image.kind === "cloud-image" || image.kind === "local-disk" ? store.hasBlob(identity) : pinned;
 }
 
 /** The base, and the plan anew when only making the base could tell its digest. */

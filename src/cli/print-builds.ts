@@ -15,23 +15,14 @@ export function printBuilds(app: App, builds: readonly FinishedBuild[], asJson: 
   app.stdout.write(`${texts.join("\n\n")}\n`);
 }
 
-function summaryOf({ record, verification }: FinishedBuild, outDir: string): BuildSummary {
+function summaryOf({ record, base, verification }: FinishedBuild, outDir: string): BuildSummary {
   const { disk, image } = record;
-  const verified = verification && {
-    name: `verify ${verification.suite}`,
-    durationMs: verification.durationMs,
-    cached: false,
-  };
   return {
     template: record.template,
     arch: record.platform.arch,
     outDir,
-    durationMs: record.durationMs + (verification?.durationMs ?? 0),
-    phases: [
-      ...record.phases.map(({ name, durationMs }) => ({ name, durationMs, cached: false })),
-      ...record.steps.map(({ name, durationMs, cached }) => ({ name, durationMs, cached })),
-      ...(verified ? [verified] : []),
-    ],
+    durationMs: base.durationMs + record.durationMs + (verification?.durationMs ?? 0),
+    phases: [{ name: "base", ...base }, ...inOrder(record), ...verificationPhase(verification)],
     outputs: [
       { name: "disk", path: `${outDir}/${disk.file}`, bytes: disk.bytes, digest: disk.digest },
       ...(image
@@ -44,4 +35,16 @@ function summaryOf({ record, verification }: FinishedBuild, outDir: string): Bui
       findings: verification.findings,
     },
   };
+}
+
+/** The steps run after the boot and before everything else. */
+function inOrder({ phases, steps }: FinishedBuild["record"]): BuildSummary["phases"] {
+  const timed = phases.map((phase) => ({ ...phase, cached: false }));
+  const booted = timed.findIndex(({ name }) => name === "boot") + 1;
+  return [...timed.slice(0, booted), ...steps, ...timed.slice(booted)];
+}
+
+function verificationPhase(verification: FinishedBuild["verification"]): BuildSummary["phases"] {
+  if (!verification) return [];
+  return [{ name: `verify ${verification.suite}`, durationMs: verification.durationMs, cached: false }];
 }

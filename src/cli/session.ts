@@ -8,7 +8,7 @@ import { createRedactor, redactingSink, type Redactor } from "../journal/redacti
 import { openRenderer } from "../journal/renderer.ts";
 import type { Sink } from "../journal/sink.ts";
 import { openStore } from "../store/file-store.ts";
-import { writing } from "../store/file-system-error.ts";
+import { writing } from "../core/file-system-error.ts";
 import type { Store } from "../store/store.ts";
 import type { App } from "./app.ts";
 import { version } from "./version.ts";

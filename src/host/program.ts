@@ -69,7 +69,7 @@ function programError(file: string, error: ExecaError, timeoutMs: number): KvciE
   const hint = error.timedOut
     ? "See its output; if the host is only slow, try again."
     : `The command was: ${error.escapedCommand}`;
-  return new KvciError("program-failed", `${file} ${howItEnded(error, timeoutMs)}`, { hint, evidence, cause: error });
+  return new KvciError("program-failed", `${file} ${howItEnded(error, timeoutMs)}`, { hint, evidence });
 }
 
 function howItEnded(error: ExecaError, timeoutMs: number): string {

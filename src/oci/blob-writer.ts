@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest } from "../core/digest.ts";
-import { writeError } from "./write-error.ts";
+import { writeError } from "../core/file-system-error.ts";
 
 /** Begins the name of every file that is not finished; the next writer of the layout removes them. */
 export const TEMPORARY_PREFIX = ".tmp-";

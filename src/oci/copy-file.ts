@@ -1,7 +1,7 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { KvciError, messageOf } from "../core/error.ts";
 import type { BlobWriter } from "./blob-writer.ts";
-import { checkSignal } from "./write-error.ts";
+import { checkSignal } from "./check-signal.ts";
 
 /** Big enough that system calls do not count, small enough that hashing one chunk does not hold up the event loop. */
 const CHUNK_BYTES = 1024 * 1024;

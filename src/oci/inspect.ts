@@ -11,7 +11,7 @@ import type { ImagePlatform } from "./node-image.ts";
 import { blobFile, hashFor, startReading, type Reading } from "./read-blob.ts";
 import { scanLayout, type LayoutImage } from "./read-layout.ts";
 import { listTar, type TarFile, type TarListing } from "./tar-list.ts";
-import { checkSignal } from "./write-error.ts";
+import { checkSignal } from "./check-signal.ts";
 
 const READ_BYTES = 1024 * 1024;
 

@@ -4,7 +4,7 @@ import type { Descriptor } from "./descriptor.ts";
 import { layerEntries, type HostFile, type InlineFile, type Layer, type LayerEntry } from "./layer-entries.ts";
 import { LAYER_TAR } from "./media-types.ts";
 import { encodeHeader, paddingBytes, TAR_END_BYTES } from "./tar-header.ts";
-import { checkSignal } from "./write-error.ts";
+import { checkSignal } from "./check-signal.ts";
 
 /** Progress is told every so many bytes, and at the end of each file. */
 const PROGRESS_BYTES = 16 * 1024 * 1024;

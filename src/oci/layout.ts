@@ -6,7 +6,7 @@ import { BlobWriter, TEMPORARY_PREFIX } from "./blob-writer.ts";
 import { REF_NAME, type Descriptor } from "./descriptor.ts";
 import { indexSchema, type Index } from "./manifest.ts";
 import { IMAGE_INDEX } from "./media-types.ts";
-import { errnoOf, writeError } from "./write-error.ts";
+import { errnoOf, writeError } from "../core/file-system-error.ts";
 
 const LAYOUT_FILE = canonicalJson({ imageLayoutVersion: "1.0.0" });
 

@@ -2,7 +2,7 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { blobFile, startReading } from "./read-blob.ts";
 import { scanLayout } from "./read-layout.ts";
-import { writeError } from "./write-error.ts";
+import { writeError } from "../core/file-system-error.ts";
 
 const FOLDER = join("blobs", "sha256");
 

@@ -6,7 +6,7 @@ import type { Digest } from "../core/digest.ts";
 import { messageOf } from "../core/error.ts";
 import type { Descriptor } from "./descriptor.ts";
 import { collectProblems, type Problems } from "./problems.ts";
-import { errnoOf } from "./write-error.ts";
+import { errnoOf } from "../core/file-system-error.ts";
 
 /** Registries take manifests up to 4 MiB; a JSON document beyond that is an attack on our memory. */
 const MAX_JSON_BYTES = 4 * 1024 * 1024;

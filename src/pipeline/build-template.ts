@@ -5,13 +5,13 @@ import type { DiskImage } from "../core/disk-image.ts";
 import { withDisposal } from "../core/disposal.ts";
 import type { Journal } from "../core/journal.ts";
 import { KEY_FORMAT_VERSION } from "../core/key.ts";
-import { digestOfFile } from "../disk/file-digest.ts";
+import { digestOfFile } from "../host/file-digest.ts";
 import { checkImage, flatten } from "../disk/qemu-img.ts";
 import { containerDisk } from "../oci/container-disk.ts";
 import { writeImage, type WrittenImage } from "../oci/image.ts";
 import { imageLabels } from "../oci/labels.ts";
 import { flush, writeFileAtomic } from "../store/atomic.ts";
-import { writing } from "../store/file-system-error.ts";
+import { writing } from "../core/file-system-error.ts";
 import type { Store } from "../store/store.ts";
 import type { BuildJob } from "./build-job.ts";
 import { BUILD_RECORD_FILE, type BuildRecord } from "./build-record.ts";
@@ -79,7 +79,7 @@ async function exportDisk(built: BuiltDisk, { folder, signal }: BuildJob, journa
       format: "qcow2",
       virtualBytes: built.virtualBytes,
       fileBytes,
-      digest: await digestOfFile(path, { signal }),
+      digest: await digestOfFile(path, "sha256", signal),
     };
   });
 }

@@ -1,6 +1,6 @@
 import { access, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { writing } from "../store/file-system-error.ts";
+import { writing } from "../core/file-system-error.ts";
 
 /** The places of one template's and architecture's output. */
 export interface OutputFolder {

@@ -3,7 +3,7 @@ import type { BuiltDisk } from "../core/builder.ts";
 import type { DiskImage } from "../core/disk-image.ts";
 import { spdxDocument } from "../sbom/spdx.ts";
 import { writeFileAtomic } from "../store/atomic.ts";
-import { writing } from "../store/file-system-error.ts";
+import { writing } from "../core/file-system-error.ts";
 import type { BuildJob } from "./build-job.ts";
 import type { BuildRecord } from "./build-record.ts";
 

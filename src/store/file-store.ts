@@ -2,7 +2,7 @@ import { access, chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest } from "../core/digest.ts";
 import { flush, flushTree, renameFlushed } from "./atomic.ts";
-import { fileSystemError, writing } from "./file-system-error.ts";
+import { fileSystemError, writing } from "../core/file-system-error.ts";
 import { acquireLock } from "./store-lock.ts";
 import type { Store, TemporaryFolder } from "./store.ts";
 

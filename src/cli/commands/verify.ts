@@ -5,7 +5,7 @@ import { suiteNamed } from "../../../verify/suites.ts";
 import { programsFor } from "../../host/programs.ts";
 import { readBuildRecord } from "../../pipeline/build-record.ts";
 import { writeFileAtomic } from "../../store/atomic.ts";
-import { writing } from "../../store/file-system-error.ts";
+import { writing } from "../../core/file-system-error.ts";
 import type { App } from "../app.ts";
 import type { VerifyFlags } from "../flags.ts";
 import { ensure } from "../need-programs.ts";

@@ -6,7 +6,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "../../../src/core/digest.ts";
 import { openStore } from "../../../src/store/file-store.ts";
-import { fileSystemError } from "../../../src/store/file-system-error.ts";
 
 const signal = new AbortController().signal;
 
@@ -95,24 +94,5 @@ describe("the store", () => {
     await once(child, "close");
     const lock = await (await open()).lock("base", { signal: AbortSignal.timeout(5_000) });
     await lock[Symbol.asyncDispose]();
-  });
-});
-
-describe("file system errors", () => {
-  const failing = (code: string) => Object.assign(new Error(`${code}: something`), { code });
-
-  it("say what is wrong and where", () => {
-    const full = fileSystemError(failing("ENOSPC"), "/store");
-    assert.deepEqual(
-      { ...(full as object), cause: undefined },
-      { ...(full as object), code: "store-full", cause: undefined },
-    );
-    assert.match(String(full), /\/store: no space is left/);
-    assert.match(String(fileSystemError(failing("EROFS"), "/store")), /read-only/);
-  });
-
-  it("are passed on as they are when they mean nothing to a user", () => {
-    const error = failing("EBADF");
-    assert.equal(fileSystemError(error, "/store"), error);
   });
 });
