@@ -156,7 +156,7 @@ export function waitFor(
 export function describeOp(value: Op): string {
   switch (value.kind) {
     case "run":
-      return value.argv.join(" ").replace(/\s+/g, " ");
+      return withoutSettings(value.argv).join(" ").replace(/\s+/g, " ");
     case "write-file":
       return `write ${value.path}`;
     case "copy-in":
@@ -166,4 +166,10 @@ export function describeOp(value: Op): string {
     case "wait-for":
       return `wait until ${value.reason}`;
   }
+}
+
+/** What `env` sets for a command says less than the command. */
+function withoutSettings(argv: readonly string[]): readonly string[] {
+  const command = argv.findIndex((word, index) => index > 0 && !word.includes("="));
+  return argv[0] === "env" && command > 0 ? argv.slice(command) : argv;
 }

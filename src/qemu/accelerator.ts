@@ -63,7 +63,9 @@ async function probeKvm(
     resolve(error.message);
   });
   child.once("close", () => {
-    resolve(`QEMU refuses KVM: ${complaint.trim().split("\n")[0] ?? "no word why"}`);
+    const [line = ""] = complaint.trim().split("\n");
+    // QEMU puts its own name before what it has to say.
+    resolve(`QEMU refuses KVM: ${line.replace(/^\S*qemu\S*: (?:error: )?/, "") || "no word why"}`);
   });
   const timer = setTimeout(() => {
     resolve("/dev/kvm opens, but firmware does not run with it");

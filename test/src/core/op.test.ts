@@ -36,6 +36,7 @@ describe("ops", () => {
   it("are described in one line", () => {
     fc.assert(fc.property(op, (value) => assert.doesNotMatch(describeOp(value), /\n/)));
     assert.equal(describeOp(run("sh", "-ec", "a\n  b")), "sh -ec a b");
+    assert.equal(describeOp(run("env", "LC_ALL=C", "A=b", "apt-get", "install", "x=1")), "apt-get install x=1");
   });
 
   it("of a step are taken when they are valid", () => {
