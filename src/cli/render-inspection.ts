@@ -1,6 +1,7 @@
 import type { VerificationResult } from "../core/finding.ts";
 import { shortDigest } from "../core/digest.ts";
 import { formatBytes, formatDuration } from "../journal/format.ts";
+import { displayLine } from "../journal/text-width.ts";
 import type { LayoutReport } from "../oci/inspect.ts";
 import type { BuildRecord } from "../pipeline/build-record.ts";
 
@@ -57,12 +58,13 @@ function renderImage(image: LayoutReport["images"][number]): string {
 function layerLines(layer: LayoutReport["images"][number]["layers"][number]): string[] {
   const files = layer.files.map(
     ({ path, sizeBytes, mode, uid, gid }) =>
-      `    ${mode.toString(8).padStart(4, "0")}  ${`${String(uid)}:${String(gid)}`.padEnd(9)}  ${formatBytes(sizeBytes).padStart(10)}  ${path}`,
+      `    ${mode.toString(8).padStart(4, "0")}  ${`${String(uid)}:${String(gid)}`.padEnd(9)}  ${formatBytes(sizeBytes).padStart(10)}  ${displayLine(path)}`,
   );
   return [`layer     ${layer.digest}, ${formatBytes(layer.sizeBytes)}, ${layer.mediaType}`, ...files];
 }
 
+/** Labels and paths are whatever an image's maker wrote: nothing of it may move the cursor. */
 function aligned(facts: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(...facts.map(([name]) => name.length));
-  return facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
+  return facts.map(([name, value]) => `${name.padEnd(width)}  ${displayLine(value)}`);
 }
