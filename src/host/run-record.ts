@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
@@ -23,7 +23,10 @@ export async function recordRun(
 ): Promise<AsyncDisposable> {
   const self = await processId(process.pid);
   const path = join(storeRoot, "runs", `${run.id}.json`);
-  await writeFile(path, JSON.stringify({ ...self, command: run.command }));
+  // Whole from the first moment: half a note would be taken for that of a killed run, and this run be ended.
+  const growing = join(storeRoot, "tmp", `${run.id}.json`);
+  await writeFile(growing, JSON.stringify({ ...self, command: run.command }));
+  await rename(growing, path);
   return {
     async [Symbol.asyncDispose]() {
       await rm(join(storeRoot, "tmp", run.id), { recursive: true, force: true });
