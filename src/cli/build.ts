@@ -6,8 +6,8 @@ import { withDisposal } from "../core/disposal.ts";
 import type { Base } from "../core/disk-image.ts";
 import type { Environment } from "../core/environment.ts";
 import type { VerificationResult } from "../core/finding.ts";
-import type { Journal } from "../core/journal.ts";
-import type { BuildRecord } from "../pipeline/build-record.ts";
+import { silentJournal, type Journal } from "../core/journal.ts";
+import { readBuildRecord, type BuildRecord } from "../pipeline/build-record.ts";
 import { buildTemplate } from "../pipeline/build-template.ts";
 import { dropOutput, finishOutput, openOutput, type OutputFolder } from "../pipeline/output-folder.ts";
 import { jsonLinesFile } from "../journal/json-lines.ts";
@@ -43,8 +43,8 @@ export interface FinishedBuild {
  *
  * @throws {FailedBuild} with the places of its logs, which are kept.
  */
-export async function buildPlanned(planned: PlannedTemplate, setup: BuildSetup): Promise<FinishedBuild> {
-  if (planned.parent) await buildPlanned(planned.parent, { ...setup, verify: false });
+export async function buildPlanned(given: PlannedTemplate, setup: BuildSetup): Promise<FinishedBuild> {
+  const planned = await onBuiltParent(given, setup);
   const { session, out } = setup;
   const { template, disk } = planned.plan;
   const name = `${template} ${disk.platform.arch}`;
@@ -58,6 +58,20 @@ export async function buildPlanned(planned: PlannedTemplate, setup: BuildSetup):
     const folder = await openOutput(out, template, disk.platform.arch);
     return loggedBuild(name, folder, { planned, setup });
   });
+}
+
+/** Builds the template below, unless its result of this very plan is there; then the plan on top knows what it stands on. */
+async function onBuiltParent(planned: PlannedTemplate, setup: BuildSetup): Promise<PlannedTemplate> {
+  const { parent, plan, loaded } = planned;
+  if (!parent) return planned;
+  const { platform } = parent.plan.disk;
+  const built = await readBuildRecord(join(setup.out, parent.plan.template, platform.arch)).catch(() => undefined);
+  if (built?.planId !== parent.plan.id) await buildPlanned(parent, { ...setup, verify: false });
+  if (plan.base.pinned) return planned;
+  const { session, environment } = setup;
+  const { app, store, signal } = session;
+  const bases = packagesBase({ store, journal: silentJournal, signal, environment });
+  return planTemplate(app, { loaded, arch: platform.arch, known: (image, arch) => bases.known(image, arch) });
 }
 
 /** Builds with a journal of the build's own, which stays beside its console log when it fails. */

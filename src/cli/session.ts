@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { withDisposal } from "../core/disposal.ts";
+import type { Environment } from "../core/environment.ts";
 import { searchPath } from "../host/find-program.ts";
 import { recordRun, removeLeftovers, RUN_VARIABLE } from "../host/run-record.ts";
 import { secretsFromEnvironment } from "../journal/environment-secrets.ts";
@@ -29,6 +30,8 @@ export interface SessionOptions {
   readonly json: boolean;
   readonly verbose?: boolean;
   readonly severalBuilds?: boolean;
+  /** The environment's credentials, by the variables that hold them (`env:NAME`): their values are kept out of every log. */
+  readonly credentials?: Environment["credentials"];
   /** Names of the steps of a build, for `3/7`. */
   readonly stepsOf?: (build: string) => readonly string[] | undefined;
 }
@@ -46,7 +49,7 @@ export async function withSession<T>(
   // Children inherit both: the mark by which a killed run's processes are found, and the programs fetched for us.
   process.env[RUN_VARIABLE] = id;
   process.env["PATH"] = searchPath(app.search);
-  const redactor = createRedactor(secretsFromEnvironment(app.env));
+  const redactor = createRedactor(secretsOf(app, options));
   const store = await openStore(app.storeRoot, {
     runId: id,
     description: `kvci-build ${options.command} (pid ${String(process.pid)})`,
@@ -62,6 +65,11 @@ export async function withSession<T>(
   } finally {
     await journal.close();
   }
+}
+
+function secretsOf({ env }: App, { credentials = {} }: SessionOptions): string[] {
+  const named = Object.values(credentials).map((place) => env[place.replace(/^env:/, "")]);
+  return [...secretsFromEnvironment(env), ...named.filter((value) => value !== undefined)];
 }
 
 function screenSink({ stderr, env, now }: App, options: SessionOptions): Promise<Sink> {

@@ -15,7 +15,13 @@ export async function lock(app: App, names: readonly string[], flags: LockFlags)
   const environment = await environmentNamed(app, flags.env);
   const loaded: LoadedTemplate[] = [];
   for (const name of names) loaded.push(...chainOf(await loadNamed(app, name)));
-  const session = { command: `lock ${names.join(" ")}`, json: flags.json ?? false, verbose: flags.verbose ?? false };
+  const { credentials } = environment;
+  const session = {
+    command: `lock ${names.join(" ")}`,
+    json: flags.json ?? false,
+    verbose: flags.verbose ?? false,
+    credentials,
+  };
   return withSession(app, session, async (open) => {
     for (const each of loaded) {
       await lockTemplate(each, open, { mirrors: environment.mirrors, json: flags.json ?? false });

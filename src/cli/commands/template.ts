@@ -7,6 +7,7 @@ import { silentJournal } from "../../core/journal.ts";
 import { openStore } from "../../store/file-store.ts";
 import type { App } from "../app.ts";
 import type { TemplateFlags } from "../flags.ts";
+import { bounded } from "../bounded.ts";
 import { buildPlanned, type BuildSetup, type FinishedBuild } from "../build.ts";
 import { environmentNamed } from "../environment-named.ts";
 import { preferredArch } from "../preferred-arch.ts";
@@ -63,13 +64,12 @@ async function buildAll(
     verbose: flags.verbose ?? false,
     severalBuilds: planned.length > 1,
     stepsOf: (build: string) => stepNames.get(build),
+    credentials: environment.credentials,
   };
   return withSession(app, session, async (open) => {
     const setup: BuildSetup = { session: open, environment, out: resolve(app.cwd, flags.out), verify: flags.verify };
     await needPrograms(open, planned, flags.verify);
-    const builds: FinishedBuild[] = [];
-    for (const each of planned) builds.push(await buildPlanned(each, setup));
-    return builds;
+    return bounded(planned, environment.parallelBuilds, (each) => buildPlanned(each, setup));
   });
 }
 
