@@ -1,12 +1,11 @@
-import { randomBytes } from "node:crypto";
-import { open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { isDigest, type Digest } from "../src/core/digest.ts";
-import { withDisposal } from "../src/core/disposal.ts";
 import { KvciError } from "../src/core/error.ts";
 import type { VerificationResult } from "../src/core/finding.ts";
 import { checkInput } from "../src/core/input.ts";
+import { writeFileAtomic } from "../src/store/atomic.ts";
 
 const findingSchema = z.strictObject({
   check: z.string().min(1),
@@ -44,21 +43,12 @@ function recordName(result: Pick<VerificationResult, "suite" | "place">): string
  */
 export async function recordVerification(buildDir: string, result: VerificationResult): Promise<string> {
   const path = join(buildDir, recordName(result));
-  const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
-  try {
-    await writeFlushed(temporary, `${JSON.stringify(result, null, 2)}\n`);
-    await rename(temporary, path);
-  } finally {
-    await rm(temporary, { force: true });
-  }
+  await writeFileAtomic(
+    path,
+    `${JSON.stringify(result, null, 2)}
+`,
+  );
   return path;
-}
-
-async function writeFlushed(path: string, text: string): Promise<void> {
-  await withDisposal(await open(path, "wx"), async (file) => {
-    await file.writeFile(text, "utf8");
-    await file.sync();
-  });
 }
 
 /**

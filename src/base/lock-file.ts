@@ -1,10 +1,10 @@
-import { open, readFile, rename, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import type { CloudImage } from "../core/base.ts";
 import { canonicalJson } from "../core/canonical-json.ts";
-import { withDisposal } from "../core/disposal.ts";
 import { KvciError, messageOf } from "../core/error.ts";
 import { cloudImageKey, EMPTY_LOCK, parseLock, type CloudImageEntry, type Lock } from "../core/lock.ts";
 import type { Arch } from "../core/platform.ts";
+import { writeFileAtomic } from "../store/atomic.ts";
 
 export const LOCK_FILE = "kvci-build.lock.json";
 
@@ -39,15 +39,9 @@ function parseJson(text: string): unknown {
 
 /** Writes the lock: keys sorted, two spaces, so that a change shows as the lines that changed. Readers see the old file or the new one. */
 export async function writeLock(path: string, lock: Lock): Promise<void> {
-  const temporary = `${path}.${String(process.pid)}.new`;
   try {
-    await withDisposal(await open(temporary, "w"), async (file) => {
-      await file.writeFile(lockText(lock));
-      await file.datasync();
-    });
-    await rename(temporary, path);
+    await writeFileAtomic(path, lockText(lock));
   } catch (error) {
-    await rm(temporary, { force: true });
     throw unusable(path, error);
   }
 }

@@ -6,14 +6,14 @@ import { withDisposal } from "../core/disposal.ts";
 import type { Base } from "../core/disk-image.ts";
 import type { Environment } from "../core/environment.ts";
 import type { VerificationResult } from "../core/finding.ts";
-import { silentJournal, type Journal } from "../core/journal.ts";
+import type { Journal } from "../core/journal.ts";
 import { readBuildRecord, type BuildRecord } from "../pipeline/build-record.ts";
 import { buildTemplate } from "../pipeline/build-template.ts";
 import { dropOutput, finishOutput, openOutput, type OutputFolder } from "../pipeline/output-folder.ts";
 import { jsonLinesFile } from "../journal/json-lines.ts";
 import { redactingSink } from "../journal/redaction.ts";
 import { hostHypervisor } from "./hypervisor.ts";
-import { planTemplate, type PlannedTemplate } from "./plans.ts";
+import { buildName, planTemplate, type KnownBase, type PlannedTemplate } from "./plans.ts";
 import { provideBase } from "./provide-base.ts";
 import { FailedBuild, reasonOf } from "./report-failure.ts";
 import type { Session } from "./session.ts";
@@ -24,6 +24,8 @@ import { verifyBuild } from "./verify-build.ts";
 export interface BuildSetup {
   readonly session: Session;
   readonly environment: Environment;
+  /** Which bases made from packages the store has, for planning anew. */
+  readonly known: KnownBase;
   /** Absolute path of the folder that builds are put into. */
   readonly out: string;
   readonly verify: boolean;
@@ -47,7 +49,7 @@ export async function buildPlanned(given: PlannedTemplate, setup: BuildSetup): P
   const planned = await onBuiltParent(given, setup);
   const { session, out } = setup;
   const { template, disk } = planned.plan;
-  const name = `${template} ${disk.platform.arch}`;
+  const name = buildName(planned.plan);
   const lock = await session.store.lock(`out-${join(out, template, disk.platform.arch)}`, {
     signal: session.signal,
     onWait: (holder) => {
@@ -62,16 +64,19 @@ export async function buildPlanned(given: PlannedTemplate, setup: BuildSetup): P
 
 /** Builds the template below, unless its result of this very plan is there; then the plan on top knows what it stands on. */
 async function onBuiltParent(planned: PlannedTemplate, setup: BuildSetup): Promise<PlannedTemplate> {
-  const { parent, plan, loaded } = planned;
+  const { parent } = planned;
   if (!parent) return planned;
   const { platform } = parent.plan.disk;
   const built = await readBuildRecord(join(setup.out, parent.plan.template, platform.arch)).catch(() => undefined);
   if (built?.planId !== parent.plan.id) await buildPlanned(parent, { ...setup, verify: false });
+  return withKnownBase(planned, setup);
+}
+
+/** The plan anew, when only making its base could tell the base's digest. */
+async function withKnownBase(planned: PlannedTemplate, { session, known }: BuildSetup): Promise<PlannedTemplate> {
+  const { plan, loaded } = planned;
   if (plan.base.pinned) return planned;
-  const { session, environment } = setup;
-  const { app, store, signal } = session;
-  const bases = packagesBase({ store, journal: silentJournal, signal, environment });
-  return planTemplate(app, { loaded, arch: platform.arch, known: (image, arch) => bases.known(image, arch) });
+  return planTemplate(session.app, { loaded, arch: plan.disk.platform.arch, known });
 }
 
 /** Builds with a journal of the build's own, which stays beside its console log when it fails. */
@@ -136,22 +141,19 @@ async function hasBase({ plan }: PlannedTemplate, { store }: Session): Promise<b
   return image.kind === "cloud-image" || image.kind === "local-disk" ? store.hasBlob(identity) : pinned;
 }
 
-/** The base, and the plan anew when only making the base could tell its digest. */
+/** The base, and the plan as it is now that the base is there. */
 async function readyBase(
   planned: PlannedTemplate,
   setup: BuildSetup,
   journal: Journal,
 ): Promise<{ readonly base: Base; readonly ready: PlannedTemplate }> {
   const { session, environment } = setup;
-  const { store, signal, app } = session;
+  const { store, signal } = session;
   return journal.span({ name: "base", kind: "phase" }, async (inner) => {
     const bases = packagesBase({ store, journal: inner, signal, environment });
     const options = { session, environment, packagesBase: bases, out: setup.out };
-    const arch = planned.plan.disk.platform.arch;
     const base = await provideBase(planned, options, inner);
-    if (planned.plan.base.pinned) return { base, ready: planned };
-    const ready = await planTemplate(app, { loaded: planned.loaded, arch, known: (image) => bases.known(image, arch) });
-    return { base, ready };
+    return { base, ready: await withKnownBase(planned, setup) };
   });
 }
 

@@ -1,11 +1,10 @@
-import { access } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { LOCK_FILE, readLock } from "../base/lock-file.ts";
 import type { PackagesBase } from "../core/base.ts";
 import type { Digest } from "../core/digest.ts";
-import type { Lock } from "../core/lock.ts";
 import { makePlan, type Plan, type SourceFile } from "../core/plan.ts";
 import type { Arch } from "../core/platform.ts";
+import { exists } from "../host/exists.ts";
 import { seal } from "../steps/seal.ts";
 import type { App } from "./app.ts";
 import { TEMPLATES_DIR } from "./template-loader/own-files.ts";
@@ -42,7 +41,7 @@ export async function planTemplate(
     const plan = makePlan({
       template,
       arch,
-      lock: lock satisfies Lock,
+      lock,
       files,
       packagesBase,
       parent: parent?.plan,
@@ -59,14 +58,12 @@ export async function planTemplate(
 export async function lockPath(app: App, { dir }: Pick<LoadedTemplate, "dir">): Promise<string> {
   for (let folder = dir; ; folder = dirname(folder)) {
     const path = join(folder, LOCK_FILE);
-    if (
-      await access(path).then(
-        () => true,
-        () => false,
-      )
-    ) {
-      return path;
-    }
+    if (await exists(path)) return path;
     if (folder === dirname(folder)) return join(app.cwd, LOCK_FILE);
   }
+}
+
+/** What a build is called in journals: template and architecture. */
+export function buildName({ template, disk }: Plan): string {
+  return `${template} ${disk.platform.arch}`;
 }

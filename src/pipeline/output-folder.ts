@@ -1,6 +1,7 @@
-import { access, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { writing } from "../core/file-system-error.ts";
+import { exists } from "../host/exists.ts";
 
 /** The places of one template's and architecture's output. */
 export interface OutputFolder {
@@ -52,11 +53,4 @@ export async function dropOutput(folder: OutputFolder): Promise<void> {
 
 function replaced(folder: OutputFolder): string {
   return `${folder.growing.slice(0, -".new".length)}.old`;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,4 +1,5 @@
-import { open, readdir, rename } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { withDisposal } from "../core/disposal.ts";
 
@@ -23,12 +24,16 @@ export async function renameFlushed(from: string, to: string): Promise<void> {
   await flush(dirname(to));
 }
 
-/** Writes a small file that is there whole or not at all. */
-export async function writeFileAtomic(path: string, content: string, mode = 0o644): Promise<void> {
-  const temporary = `${path}.new-${String(process.pid)}`;
-  await withDisposal(await open(temporary, "w", mode), async (file) => {
-    await file.writeFile(content);
-    await file.sync();
-  });
-  await renameFlushed(temporary, path);
+/** Writes a small file that is there whole or not at all; when it cannot be written, nothing is left of the attempt. */
+export async function writeFileAtomic(path: string, content: string): Promise<void> {
+  const temporary = `${path}.new-${randomBytes(6).toString("hex")}`;
+  try {
+    await withDisposal(await open(temporary, "wx"), async (file) => {
+      await file.writeFile(content);
+      await file.sync();
+    });
+    await renameFlushed(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
 }

@@ -1,10 +1,11 @@
-import { access, chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest } from "../core/digest.ts";
 import { flush, flushTree, renameFlushed } from "./atomic.ts";
 import { fileSystemError, writing } from "../core/file-system-error.ts";
 import { acquireLock } from "./store-lock.ts";
 import type { Store, TemporaryFolder } from "./store.ts";
+import { exists } from "../host/exists.ts";
 
 /** Who opens the store: shown to those who wait for a lock, and the name of this run's temporary folder. */
 export interface StoreUser {
@@ -92,11 +93,4 @@ function temporary(path: string): TemporaryFolder {
 /** Digests hold a colon; nothing else that is not fit for a file name comes here. */
 function safeName(name: string): string {
   return name.replaceAll(/[^A-Za-z0-9._-]/g, "-");
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

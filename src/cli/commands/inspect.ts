@@ -1,5 +1,5 @@
-import { access } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { exists } from "../../host/exists.ts";
 import { inspectLayout, type LayoutReport } from "../../oci/inspect.ts";
 import { BUILD_RECORD_FILE, readBuildRecord, type BuildRecord } from "../../pipeline/build-record.ts";
 import { readVerification } from "../../../verify/record.ts";
@@ -10,14 +10,8 @@ import { renderBuild, renderLayout } from "../render-inspection.ts";
 /** `kvci-build inspect`: says what a build, or any OCI layout, is made of. */
 export async function inspect(app: App, path: string, flags: InspectFlags): Promise<number> {
   const folder = resolve(app.cwd, path);
-  const isLayout = await access(join(folder, "oci-layout")).then(
-    () => true,
-    () => false,
-  );
-  const isBuild = await access(join(folder, BUILD_RECORD_FILE)).then(
-    () => true,
-    () => false,
-  );
+  const isLayout = await exists(join(folder, "oci-layout"));
+  const isBuild = await exists(join(folder, BUILD_RECORD_FILE));
   if (isLayout && !isBuild) {
     const layout = await inspectLayout(folder, { verify: flags.verify, signal: app.signal });
     app.stdout.write(flags.json ? json({ layout }) : `${renderLayout(layout)}\n`);

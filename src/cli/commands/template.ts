@@ -11,7 +11,7 @@ import { bounded } from "../bounded.ts";
 import { buildPlanned, type BuildSetup, type FinishedBuild } from "../build.ts";
 import { environmentNamed } from "../environment-named.ts";
 import { preferredArch } from "../preferred-arch.ts";
-import { loadNamed, planTemplate, type KnownBase, type PlannedTemplate } from "../plans.ts";
+import { buildName, loadNamed, planTemplate, type KnownBase, type PlannedTemplate } from "../plans.ts";
 import { needPrograms } from "../need-programs.ts";
 import { printBuilds } from "../print-builds.ts";
 import { withSession } from "../session.ts";
@@ -27,7 +27,7 @@ export async function template(app: App, names: readonly string[], flags: Templa
     app.stdout.write(flags.json ? plans.map(planJson).join("") : plans.map(renderPlan).join("\n"));
     return 0;
   }
-  const builds = await buildAll(app, planned, { environment, flags });
+  const builds = await buildAll(app, planned, { environment, known, flags });
   printBuilds(app, builds, flags.json ?? false);
   return builds.every(({ verification }) => verification?.ok ?? true) ? 0 : 7;
 }
@@ -55,7 +55,7 @@ async function knownBases(app: App, environment: Environment): Promise<KnownBase
 async function buildAll(
   app: App,
   planned: readonly PlannedTemplate[],
-  { environment, flags }: { readonly environment: Environment; readonly flags: TemplateFlags },
+  { environment, known, flags }: Pick<BuildSetup, "environment" | "known"> & { readonly flags: TemplateFlags },
 ): Promise<FinishedBuild[]> {
   const stepNames = new Map(planned.map(({ plan }) => [buildName(plan), plan.disk.steps.map(({ name }) => name)]));
   const session = {
@@ -67,12 +67,9 @@ async function buildAll(
     credentials: environment.credentials,
   };
   return withSession(app, session, async (open) => {
-    const setup: BuildSetup = { session: open, environment, out: resolve(app.cwd, flags.out), verify: flags.verify };
+    const out = resolve(app.cwd, flags.out);
+    const setup: BuildSetup = { session: open, environment, known, out, verify: flags.verify };
     await needPrograms(open, planned, flags.verify);
     return bounded(planned, environment.parallelBuilds, (each) => buildPlanned(each, setup));
   });
-}
-
-function buildName({ template: name, disk }: PlannedTemplate["plan"]): string {
-  return `${name} ${disk.platform.arch}`;
 }
