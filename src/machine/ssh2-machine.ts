@@ -1,7 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import ssh2, { type ClientChannel, type ConnectConfig } from "ssh2";
 import { KvciError, messageOf } from "../core/error.ts";
+import type { ShellOpener } from "./interactive-shell.ts";
 import type { ExecOptions, ExecResult, Machine } from "./machine.ts";
+import { remoteShell, type RemoteShell, type TerminalSize } from "./remote-shell.ts";
 import { shellCommand } from "./shell-quote.ts";
 import { Tail } from "./tail.ts";
 
@@ -42,6 +44,9 @@ const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
   TERM: 15,
 };
 
+/** A machine over one connection, which can also give a person a shell in it. */
+export interface Connection extends Machine, ShellOpener, AsyncDisposable {}
+
 /**
  * Opens one connection, which every later command shares.
  *
@@ -51,7 +56,7 @@ const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
 export async function connect(
   address: SshAddress,
   options: { readonly timeoutMs: number; readonly signal: AbortSignal },
-): Promise<Machine & AsyncDisposable> {
+): Promise<Connection> {
   const client = new Client();
   const [type = "", blob = ""] = address.hostKey.split(" ");
   const expected = Buffer.from(blob, "base64");
@@ -111,7 +116,7 @@ async function ready(client: Client, config: ConnectConfig, signal: AbortSignal)
   });
 }
 
-class SshMachine implements Machine, AsyncDisposable {
+class SshMachine implements Connection {
   readonly #client: Client;
   readonly #closed = Promise.withResolvers<never>();
   #cause: unknown;
@@ -133,6 +138,17 @@ class SshMachine implements Machine, AsyncDisposable {
     } finally {
       run.stop();
     }
+  }
+
+  /** @throws {KvciError} `machine-lost` when the guest opens none */
+  async openShell({ type, columns, rows }: TerminalSize & { readonly type: string }): Promise<RemoteShell> {
+    const opened = new Promise<RemoteShell>((resolve, reject) => {
+      this.#client.shell({ term: type, cols: columns, rows, width: 0, height: 0 }, (error, channel) => {
+        if (error) reject(lost(`the guest opened no shell: ${error.message}`, error));
+        else resolve(remoteShell(channel, exitStatus));
+      });
+    });
+    return Promise.race([opened, this.#closed.promise]);
   }
 
   /** Listens before it returns: a short command's exit can arrive together with the news that its channel is open. */
@@ -170,7 +186,7 @@ class RemoteCommand {
     this.#listen(channel.stderr, "stderr", this.#stderr);
     let status = 255;
     channel.on("exit", (code: number | null, name?: string) => {
-      status = code ?? 128 + (SIGNAL_NUMBERS[name?.replace(/^SIG/, "") ?? ""] ?? 0);
+      status = exitStatus(code, name);
     });
     channel.once("close", () => {
       this.#exit.resolve(status);
@@ -251,6 +267,11 @@ class RemoteCommand {
       this.#exit.resolve(255);
     }, patience).unref();
   }
+}
+
+/** The status that a shell would tell of a command that ended so. */
+function exitStatus(code: number | null, signal?: string): number {
+  return code ?? 128 + (SIGNAL_NUMBERS[signal?.replace(/^SIG/, "") ?? ""] ?? 0);
 }
 
 function lost(reason: string, cause?: unknown): KvciError {

@@ -1,4 +1,5 @@
-import type { Accelerator, BootRequest } from "./boot-request.ts";
+import { shellQuote } from "../machine/shell-quote.ts";
+import { DISK_NODE, type Accelerator, type BootRequest } from "./boot-request.ts";
 import { machineType } from "./machine-type.ts";
 
 /** Files that QEMU is given beside the disk, already written. */
@@ -27,6 +28,12 @@ export function qemuArguments(request: BootRequest, accelerator: Accelerator["na
     ...["-netdev", "user,id=net0,hostfwd=tcp:127.0.0.1:0-:22"],
     ...["-device", `virtio-net-${type.bus},netdev=net0${type.bus === "pci" ? ",romfile=" : ""}`],
     ...["-device", `virtio-rng-${type.bus}`],
+    // Pages that the guest frees go back to the host, so that saved memory holds what is used and little more.
+    ...["-device", `virtio-balloon-${type.bus},free-page-reporting=on`],
+    // A new generation id tells the kernel of a restored guest to seed its random numbers anew.
+    ...(request.arch === "amd64" ? ["-device", "vmgenid,guid=auto"] : []),
+    ...["-action", `reboot=${request.onRestart === "end" ? "shutdown" : "reset"}`],
+    ...(request.memory === undefined ? [] : ["-incoming", `exec:zstd -dcq -- ${shellQuote(request.memory)}`]),
     // The standard VGA card is what a screenshot by QMP is taken of.
     ...(request.arch === "amd64" ? ["-device", "VGA"] : []),
     ...Object.entries(files.credentials).flatMap(([name, path]) => [
@@ -77,7 +84,7 @@ function diskArguments(request: BootRequest, files: MachineFiles): string[] {
   const options = "if=none,format=qcow2,cache=unsafe,discard=unmap,detect-zeroes=unmap";
   const disk = [
     "-drive",
-    `id=disk0,${options},file=${optionValue(request.disk)}`,
+    `id=disk0,node-name=${DISK_NODE},${options},file=${optionValue(request.disk)}`,
     "-device",
     `virtio-blk-${bus},drive=disk0,bootindex=1`,
   ];

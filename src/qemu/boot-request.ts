@@ -1,3 +1,4 @@
+import type { Digest } from "../core/digest.ts";
 import type { DirectBoot } from "../core/disk-image.ts";
 import type { Journal } from "../core/journal.ts";
 import type { Arch } from "../core/platform.ts";
@@ -16,12 +17,27 @@ export interface BootRequest {
   readonly seed?: Uint8Array | undefined;
   /** Systemd system credentials by name, handed over through fw_cfg, never on a command line. */
   readonly credentials?: Readonly<Record<string, string>> | undefined;
+  /**
+   * What becomes of a guest that restarts: `reset` lets firmware start again in the same QEMU; `end` ends QEMU, for a caller
+   * that starts the machine anew. Default: `reset`. An emulated machine hangs in its firmware or boot loader after a reset in
+   * about every tenth case (seen with QEMU 7.2 and OVMF), a new QEMU does not.
+   */
+  readonly onRestart?: "reset" | "end" | undefined;
+  /** Memory of a machine of the same arguments, as `saveMemory` wrote it: it goes on from there instead of booting. */
+  readonly memory?: string | undefined;
+  /** Firmware variables to start from; else those that the host's firmware comes with. */
+  readonly firmwareVars?: string | undefined;
   /** Folder for the machine's small files; must outlive it. */
   readonly workDir: string;
   /** File the serial console is appended to. */
   readonly serialLog: string;
   readonly signal: AbortSignal;
 }
+
+/** What of a request shapes the machine, as against its files. */
+export type MachineShape = Pick<BootRequest, "arch" | "memoryMiB" | "cpus" | "firmware" | "directBoot"> & {
+  readonly seeded: boolean;
+};
 
 /** A running machine. It is gone after disposal, however that comes about. */
 export interface VirtualMachine extends AsyncDisposable {
@@ -36,11 +52,16 @@ export interface VirtualMachine extends AsyncDisposable {
   qmp(command: string, parameters?: Readonly<Record<string, unknown>>): Promise<unknown>;
   /** True once QEMU has ended. */
   readonly ended: boolean;
+  /** True when it ended because the guest restarted (`onRestart: "end"`). */
+  readonly restarted: boolean;
   /** Waits for QEMU's end after the guest was told to power off. Resolves false past the deadline. */
   waitForEnd(timeoutMs: number): Promise<boolean>;
   /** Says that the end of QEMU is now wanted, so that it is no death. */
   expectEnd(): void;
 }
+
+/** Name of the block node that a machine's disk starts with, for QMP. */
+export const DISK_NODE = "layer-0";
 
 export interface Accelerator {
   readonly name: "kvm" | "tcg";
@@ -52,4 +73,13 @@ export interface Accelerator {
 export interface Hypervisor {
   /** @throws {KvciError} `program-missing`, `guest-died` with QEMU's own words */
   boot(request: BootRequest, journal: Journal): Promise<VirtualMachine>;
+}
+
+/** The hypervisor of this host, which can also tell whose memory may be given to whom. */
+export interface HostHypervisor extends Hypervisor {
+  /**
+   * Everything that memory saved by a machine depends on: QEMU's version, the arguments, the accelerator and the host's CPU.
+   * Memory of one machine may be given to another only when these are equal.
+   */
+  fingerprint(shape: MachineShape, signal: AbortSignal): Promise<Digest>;
 }

@@ -1,10 +1,12 @@
 import { copyFile, open, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Digest } from "../core/digest.ts";
 import type { Journal } from "../core/journal.ts";
 import type { Arch } from "../core/platform.ts";
 import { chooseAccelerator } from "./accelerator.ts";
 import { qemuArguments, type MachineFiles } from "./argv.ts";
-import type { Accelerator, BootRequest, Hypervisor, VirtualMachine } from "./boot-request.ts";
+import type { Accelerator, BootRequest, HostHypervisor, MachineShape, VirtualMachine } from "./boot-request.ts";
+import { machineFingerprint } from "./fingerprint.ts";
 import { startQemu } from "./qemu-process.ts";
 
 /** UEFI firmware of the host: the code, and the template of the variables that each machine gets a copy of. */
@@ -23,9 +25,9 @@ export interface HypervisorPorts {
 }
 
 /** Boots machines with QEMU on this host. */
-export function qemuHypervisor(ports: HypervisorPorts): Hypervisor {
+export function qemuHypervisor(ports: HypervisorPorts): HostHypervisor {
   const chosen = new Map<string, Promise<Accelerator>>();
-  const accelerator = (request: BootRequest): Promise<Accelerator> => {
+  const accelerator = (request: AcceleratedShape): Promise<Accelerator> => {
     if (ports.accelerator) return Promise.resolve(ports.accelerator);
     const kind = `${request.arch} ${String(request.cpus)} ${String(request.memoryMiB)}`;
     const known = chosen.get(kind) ?? choose(request, ports);
@@ -33,6 +35,15 @@ export function qemuHypervisor(ports: HypervisorPorts): Hypervisor {
     return known;
   };
   return {
+    async fingerprint(shape: MachineShape, signal: AbortSignal): Promise<Digest> {
+      const { name } = await accelerator({ ...shape, signal });
+      const needsFirmware = !shape.directBoot && shape.firmware === "uefi" && shape.arch !== "s390x";
+      const firmwareCode = needsFirmware ? (await ports.firmware(shape.arch)).code : undefined;
+      return machineFingerprint(
+        { program: await ports.program(shape.arch), shape, accelerator: name, firmwareCode },
+        signal,
+      );
+    },
     async boot(request: BootRequest, journal: Journal): Promise<VirtualMachine> {
       const choice = await accelerator(request);
       journal.emit({ type: "accelerator-chosen", accelerator: choice.name, reason: choice.reason });
@@ -44,7 +55,9 @@ export function qemuHypervisor(ports: HypervisorPorts): Hypervisor {
   };
 }
 
-async function choose(request: BootRequest, ports: HypervisorPorts): Promise<Accelerator> {
+type AcceleratedShape = Pick<BootRequest, "arch" | "cpus" | "memoryMiB" | "signal">;
+
+async function choose(request: AcceleratedShape, ports: HypervisorPorts): Promise<Accelerator> {
   const { arch, cpus, memoryMiB, signal } = request;
   const firmwareCode = arch === "arm64" ? (await ports.firmware(arch)).code : undefined;
   return chooseAccelerator(await ports.program(arch), { arch, cpus, memoryMiB, firmwareCode }, signal);
@@ -65,9 +78,16 @@ async function writeMachineFiles(request: BootRequest, ports: HypervisorPorts): 
 async function ownFirmware(request: BootRequest, ports: HypervisorPorts): Promise<Firmware | undefined> {
   if (request.directBoot || request.firmware === "bios" || request.arch === "s390x") return undefined;
   const { code, vars } = await ports.firmware(request.arch);
-  const own = join(request.workDir, "firmware-vars.fd");
-  await copyFile(vars, own);
+  const own = firmwareVarsOf(request.workDir);
+  const from = request.firmwareVars ?? vars;
+  // A machine that is started anew goes on with the variables it has.
+  if (from !== own) await copyFile(from, own);
   return { code, vars: own };
+}
+
+/** Where a machine that boots by firmware has its variables, in its folder. */
+export function firmwareVarsOf(workDir: string): string {
+  return join(workDir, "firmware-vars.fd");
 }
 
 /** Makes the log if need be; returns its size, which is where this boot's console starts. */

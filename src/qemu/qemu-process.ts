@@ -50,6 +50,7 @@ class QemuMachine implements VirtualMachine {
   readonly died: Promise<never>;
   sshPort = 0;
   ended = false;
+  restarted = false;
   readonly #child: QemuChild;
   readonly #qmp: Qmp;
   readonly #death = Promise.withResolvers<never>();
@@ -70,9 +71,10 @@ class QemuMachine implements VirtualMachine {
     this.#child = child;
     this.#qmp = new Qmp(child.stdout, child.stdin);
     this.#qmp.onEvent((event, data) => {
+      if (event === "SHUTDOWN") this.restarted = data["reason"] === "guest-reset";
       if (event === "GUEST_PANICKED") void this.#die("the guest's kernel panicked");
       // QEMU stops a guest whose write found no space, and would wait for ever for somebody to make some.
-      if (event === "BLOCK_IO_ERROR") this.#death.reject(diskError(data, request.disk));
+      if (event === "BLOCK_IO_ERROR") this.#death.reject(diskError(data, request.workDir));
     });
     child.stderr.on("data", (chunk: Buffer) => {
       const text = chunk.toString("utf8");
@@ -95,11 +97,8 @@ class QemuMachine implements VirtualMachine {
 
   async connect(): Promise<void> {
     await Promise.race([this.#qmp.negotiate(), this.died]);
-    const network = await Promise.race([
-      this.qmp("human-monitor-command", { "command-line": "info usernet" }),
-      this.died,
-    ]);
-    this.sshPort = forwardedPort(String(network));
+    const ask = this.qmp("human-monitor-command", { "command-line": "info usernet" });
+    this.sshPort = forwardedPort(String(await Promise.race([ask, this.died])));
   }
 
   qmp(command: string, parameters?: Readonly<Record<string, unknown>>): Promise<unknown> {
@@ -140,7 +139,7 @@ class QemuMachine implements VirtualMachine {
       this.#death.reject(
         new KvciError("interrupted", "the build was stopped", { hint: "Run the same command again." }),
       );
-    } else if (!this.#endExpected) void this.#die(`QEMU ${how}`);
+    } else if (!this.#endExpected) void this.#die(this.restarted ? "the guest restarted" : `QEMU ${how}`);
   }
 
   async #die(cause: string): Promise<void> {
@@ -172,14 +171,14 @@ function forwardedPort(network: string): number {
   });
 }
 
-function diskError(data: Readonly<Record<string, unknown>>, disk: string): KvciError {
+function diskError(data: Readonly<Record<string, unknown>>, folder: string): KvciError {
   const reason = typeof data["reason"] === "string" ? data["reason"] : "an input/output error";
   if (data["nospace"] !== true) {
-    return new KvciError("store-unusable", `QEMU could not write ${disk}: ${reason}`, {
+    return new KvciError("store-unusable", `QEMU could not write the guest's disk in ${folder}: ${reason}`, {
       hint: "Check the host's disk.",
     });
   }
-  return new KvciError("store-full", `no space is left for the guest's disk ${disk}`, {
+  return new KvciError("store-full", `no space is left for the guest's disk, in ${folder}`, {
     hint: "Free some space, or set KVCI_BUILD_STORE to a folder that has it, then run the same command again.",
     evidence: [reason],
   });

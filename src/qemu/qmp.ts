@@ -28,6 +28,8 @@ export class Qmp {
   readonly #greeting = Promise.withResolvers<undefined>();
   readonly #listeners = new Set<(event: string, data: Readonly<Record<string, unknown>>) => void>();
   #next = 1;
+  /** Set once QEMU has closed the monitor: nothing is answered any more. */
+  #closed: KvciError | undefined;
 
   constructor(input: Readable, output: Writable) {
     this.#output = output;
@@ -51,6 +53,7 @@ export class Qmp {
 
   /** @throws {KvciError} `guest-died` when QEMU refuses the command, is gone or does not answer within a minute. */
   async execute(command: string, parameters?: Readonly<Record<string, unknown>>): Promise<unknown> {
+    if (this.#closed) throw this.#closed;
     const id = this.#next++;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#waiting.set(id, { resolve, reject });
@@ -84,6 +87,7 @@ export class Qmp {
 
   #end(): void {
     const error = failure("QEMU closed its monitor");
+    this.#closed = error;
     this.#greeting.reject(error);
     for (const { reject } of this.#waiting.values()) reject(error);
   }

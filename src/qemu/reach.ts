@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { KvciError, messageOf } from "../core/error.ts";
 import type { Machine } from "../machine/machine.ts";
 import { connect } from "../machine/ssh2-machine.ts";
+import { watchActivity } from "./activity.ts";
 import type { VirtualMachine } from "./boot-request.ts";
 import { consoleTail } from "./console-alarm.ts";
 import { sshGreets } from "./ssh-banner.ts";
@@ -17,6 +18,8 @@ export interface Access {
 export interface ReachOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** A guest that neither writes to its console nor uses its disk for that long has come to a stop; no limit unless told. */
+  readonly stallMs?: number | undefined;
   /** Asked of the connected guest; false means it is not the one waited for (still going down, say). */
   readonly accept?: (machine: Machine) => Promise<boolean>;
 }
@@ -38,6 +41,7 @@ export async function reach(
   options: ReachOptions,
 ): Promise<Machine & AsyncDisposable> {
   const deadline = performance.now() + options.timeoutMs;
+  const standsStillMs = watchActivity(vm);
   let reason = "no SSH server greeted";
   while (performance.now() < deadline) {
     options.signal.throwIfAborted();
@@ -45,16 +49,19 @@ export async function reach(
     const result = await Promise.race([attempt, vm.died]);
     if (typeof result !== "string") return result;
     if (result !== "") reason = result;
+    if ((await standsStillMs()) > (options.stallMs ?? Infinity)) {
+      throw await notReady(vm, "the guest stands still", reason);
+    }
     await Promise.race([delay(ASK_EVERY_MS, undefined, { signal: options.signal }).catch(() => undefined), vm.died]);
   }
-  throw new KvciError(
-    "guest-not-ready",
-    `the guest ran no command within ${String(options.timeoutMs / 1000)} s: ${reason}`,
-    {
-      hint: `The whole console is in ${vm.serialLog}.`,
-      evidence: await consoleTail(vm.serialLog, 15),
-    },
-  );
+  throw await notReady(vm, `the guest ran no command within ${String(options.timeoutMs / 1000)} s`, reason);
+}
+
+async function notReady(vm: VirtualMachine, what: string, reason: string): Promise<KvciError> {
+  return new KvciError("guest-not-ready", `${what}: ${reason}`, {
+    hint: `The whole console is in ${vm.serialLog}.`,
+    evidence: await consoleTail(vm.serialLog, 15),
+  });
 }
 
 /** A machine, or why not; "" when nothing new is known. */

@@ -58,6 +58,7 @@ class LoopbackHypervisor implements Hypervisor {
       accelerator: { name: "tcg", reason: "a stand-in" },
       died,
       qmp: () => Promise.resolve(undefined),
+      restarted: false,
       ended: false,
       waitForEnd: () => Promise.resolve(false),
       expectEnd: () => undefined,

@@ -62,4 +62,25 @@ describe("QEMU's arguments", () => {
   it("use the host's own CPU and all the template asks for with KVM; emulated CPUs hang each other", () => {
     assert.match(qemuArguments(request, "kvm", { credentials: {} }).join(" "), /-accel kvm -cpu host -smp 2/);
   });
+
+  it("give back pages that the guest frees, so that saved memory holds what is used", () => {
+    assert.match(argvOf(), /-device virtio-balloon-pci,free-page-reporting=on/);
+    assert.match(argvOf({ arch: "s390x" }), /-device virtio-balloon-ccw,free-page-reporting=on/);
+  });
+
+  it("tell a restored guest to seed its random numbers anew, where the machine can", () => {
+    assert.match(argvOf(), /-device vmgenid,guid=auto/);
+    assert.doesNotMatch(argvOf({ arch: "arm64" }), /vmgenid/);
+  });
+
+  it("read memory from a compressed file, and from nowhere unless asked to", () => {
+    assert.match(argvOf({ memory: "/store/it's.zst" }), /-incoming exec:zstd -dcq -- '\/store\/it'\\''s\.zst'/);
+    assert.doesNotMatch(argvOf(), /-incoming/);
+  });
+
+  it("name the disk for QMP, and end QEMU on a restart only where that is wanted", () => {
+    assert.match(argvOf(), /id=disk0,node-name=layer-0,/);
+    assert.match(argvOf(), /-action reboot=reset/);
+    assert.match(argvOf({ onRestart: "end" }), /-action reboot=shutdown/);
+  });
 });

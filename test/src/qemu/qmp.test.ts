@@ -51,4 +51,14 @@ describe("Qmp", () => {
     input.end();
     await assert.rejects(waiting, { code: "guest-died" });
   });
+
+  it("fails at once what is asked after QEMU has closed its monitor", async () => {
+    const { input, qmp } = pair();
+    const waiting = qmp.execute("query-status");
+    input.end();
+    await assert.rejects(waiting);
+    const asked = performance.now();
+    await assert.rejects(qmp.execute("query-blockstats"), { code: "guest-died", message: /closed its monitor/ });
+    assert.ok(performance.now() - asked < 1_000);
+  });
 });
