@@ -3,6 +3,7 @@ export { cloudImage, fromTemplate, localDisk, packages } from "./core/base.ts";
 export { defineEnvironment, type Environment } from "./core/environment.ts";
 export { copyIn, reboot, run, runFor, waitFor, writeFile, type ImageOp, type LiveOp, type Op } from "./core/op.ts";
 export type { Arch, Platform } from "./core/platform.ts";
+export { freshBoot, maxAge, phase, volatile } from "./core/step-settings.ts";
 export { defineStep, type Step } from "./core/step.ts";
 export { defineTemplate, type Template, type TemplateInput } from "./core/template.ts";
 export * from "./steps/index.ts";

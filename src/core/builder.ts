@@ -1,3 +1,4 @@
+import type { Digest } from "./digest.ts";
 import type { Base } from "./disk-image.ts";
 import type { Journal } from "./journal.ts";
 import type { Plan, SourceFile } from "./plan.ts";
@@ -13,6 +14,32 @@ export interface BuildRequest {
   /** Where the guest's serial console is written; kept when the build fails. */
   readonly serialLog: string;
   readonly signal: AbortSignal;
+  readonly cache: CachePolicy;
+  /** Waits until this host has memory and processors for one more machine of the plan's; held while the machine runs. */
+  readonly machineSlot: () => Promise<AsyncDisposable>;
+}
+
+/** What of earlier builds a build makes use of. */
+export interface CachePolicy {
+  /** Layers of earlier builds. What this build makes is reused by it in any case. */
+  readonly layers: boolean;
+  /** Warm states: both restoring and keeping them. */
+  readonly warmStates: boolean;
+  /** Bytes that warm states may take in the store; the ones used longest ago go first. */
+  readonly warmStateBytes: number;
+}
+
+/** A layer of the disk's chain, complete and never written again. */
+export interface BuiltLayer {
+  readonly id: string;
+  readonly key: Digest;
+  /** Absolute path by which the chain up to this layer is opened. */
+  readonly path: string;
+  readonly digest: Digest;
+  readonly bytes: number;
+  readonly virtualBytes: number;
+  /** Name of the step that made it, or `first boot`. */
+  readonly step: string;
 }
 
 /** A package as the guest's package manager lists it. */
@@ -27,6 +54,10 @@ export interface BuiltDisk {
   /** Topmost file of the qcow2 chain. */
   readonly path: string;
   readonly virtualBytes: number;
+  /** The layers below the topmost file, lowest first; without those of steps that are never cached. */
+  readonly layers: readonly BuiltLayer[];
+  /** Names of the steps that did not run, because their layers were there. */
+  readonly cachedSteps: readonly string[];
   readonly packages: readonly InstalledPackage[];
   readonly accelerator: { readonly name: string; readonly reason: string };
   /** What must not be found in the disk: the build's public key, and the machine-id the guest had meanwhile. */

@@ -6,7 +6,8 @@ import { checkInput, recordOf } from "./input.ts";
 export const environmentSchema = recordOf({
   mirrors: z.record(z.string(), z.array(downloadUrl).min(1)).default({}),
   packageMirrors: z.partialRecord(z.enum(["debian", "ubuntu", "fedora", "centos"]), downloadUrl).default({}),
-  parallelBuilds: z.int().min(1).default(1),
+  parallelBuilds: z.int().min(1).optional(),
+  warmStatesGiB: z.number().min(0).default(4),
   credentials: z
     .record(
       z.string(),
@@ -24,8 +25,10 @@ export interface EnvironmentInput {
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   /** Package mirror per distribution, for bases made from packages. Without one, the distribution's own default. */
   readonly packageMirrors?: Readonly<Partial<Record<Distribution, string>>> | undefined;
-  /** Builds at once in one invocation. Default: 1. */
+  /** Builds at once in one invocation, memory permitting. Default: one for every two processors. */
   readonly parallelBuilds?: number | undefined;
+  /** What warm states (memory of machines, kept beside layers) may take in the store, in GiB. 0 keeps none. Default: 4. */
+  readonly warmStatesGiB?: number | undefined;
   /** Names of credentials and the environment variables that hold them, as `env:NAME`; never values. */
   readonly credentials?: Readonly<Record<string, string>> | undefined;
 }

@@ -17,6 +17,13 @@ export type BuildEvent =
   | { readonly type: "accelerator-chosen"; readonly accelerator: string; readonly reason: string }
   | { readonly type: "mirror-failed"; readonly url: string; readonly reason: string }
   | { readonly type: "cache-hit"; readonly what: string; readonly digest: string }
+  /** A step's disk is in the store from now on. */
+  | { readonly type: "layer-kept"; readonly step: string; readonly key: string; readonly bytes: number }
+  /** The machine's memory was kept beside a layer, or taken up from there instead of a boot. */
+  | { readonly type: "warm-state-kept"; readonly step: string; readonly bytes: number; readonly durationMs: number }
+  | { readonly type: "warm-state-restored"; readonly step: string; readonly afterMs: number }
+  /** Somebody else holds what is needed; comes again every now and then while it lasts. */
+  | { readonly type: "waiting"; readonly subject: string; readonly holder: string; readonly forMs: number }
   | { readonly type: "leftover-removed"; readonly what: string }
   | { readonly type: "guest-ready"; readonly afterMs: number; readonly address: string }
   | { readonly type: "finding"; readonly check: string; readonly ok: boolean; readonly detail: string }

@@ -1,7 +1,7 @@
 import { platformOf, type BaseImage, type CloudImage, type RootBase } from "./base.ts";
 import { digestOfValue, type Digest } from "./digest.ts";
 import { InputError } from "./input.ts";
-import { firstKey, nextKey } from "./key.ts";
+import { bootKey, firstKey, nextKey } from "./key.ts";
 import { cloudImageKey, type Lock } from "./lock.ts";
 import { KvciError } from "./error.ts";
 import type { Op, PlannedOp } from "./op.ts";
@@ -23,6 +23,11 @@ export interface PlannedStep {
   /** The key of the disk after this step. */
   readonly key: Digest;
   readonly ops: readonly PlannedOp[];
+  /** Present and true when it is; see `src/core/step-settings.ts` for these. */
+  readonly volatile?: true;
+  readonly maxAgeMs?: number;
+  readonly freshBoot?: true;
+  readonly phase?: string;
 }
 
 /** The base as the chain sees it. */
@@ -42,6 +47,8 @@ export interface DiskPlan {
   readonly base: Digest;
   readonly virtualBytes: number;
   readonly firstKey: Digest;
+  /** The key of the disk after its first boot, before any step: equal for all templates on one base and disk size. */
+  readonly bootKey: Digest;
   readonly steps: readonly PlannedStep[];
   readonly seal: readonly PlannedOp[];
 }
@@ -105,14 +112,23 @@ export function makePlan(input: PlanInput): Plan {
 function planDisk(input: PlanInput, start: { platform: Platform; base: Digest; virtualBytes: number }): DiskPlan {
   const first = firstKey(start);
   const steps: PlannedStep[] = [];
-  let key = first;
+  let key = bootKey(first);
   for (const [index, step] of input.template.steps.entries()) {
     const ops = step.ops(start.platform).map((op) => planOp(op, input, index));
-    key = nextKey(key, ops);
-    steps.push({ name: step.name, key, ops });
+    const { volatile, maxAgeMs, freshBoot, phase } = step;
+    key = nextKey(key, ops, { freshBoot });
+    steps.push({
+      name: step.name,
+      key,
+      ops,
+      ...(volatile ? { volatile } : {}),
+      ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+      ...(freshBoot ? { freshBoot } : {}),
+      ...(phase === undefined ? {} : { phase }),
+    });
   }
   const seal = input.seal.ops(start.platform).map((op) => planOp(op, input, steps.length));
-  return { ...start, firstKey: first, steps, seal };
+  return { ...start, firstKey: first, bootKey: bootKey(first), steps, seal };
 }
 
 function planOp(op: Op, { files, template }: PlanInput, index: number): PlannedOp {

@@ -9,6 +9,14 @@ export interface Step<O extends Op = Op> {
   /** Lower-case words and digits joined by `-`, `.` or `+`; unique in a template. */
   readonly name: string;
   readonly ops: (platform: Platform) => readonly O[];
+  /** Never cached: see `volatile`. */
+  readonly volatile?: boolean | undefined;
+  /** Milliseconds after which its layer is not reused: see `maxAge`. */
+  readonly maxAgeMs?: number | undefined;
+  /** Runs on a machine that was just booted: see `freshBoot`. */
+  readonly freshBoot?: boolean | undefined;
+  /** Part of the layered node image that the step belongs to: see `phase`. */
+  readonly phase?: string | undefined;
 }
 
 /** A step of one's own, for what the library does not have. */

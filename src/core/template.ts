@@ -55,7 +55,7 @@ export const templateSchema = recordOf({
     firmware: z.enum(["uefi", "bios"]).default("uefi"),
   }).default({ memoryMiB: 2048, cpus: 2, firmware: "uefi" }),
   steps: steps.default([]),
-  outputs: listOf(z.enum(["container-disk"])).default(["container-disk"]),
+  outputs: listOf(z.enum(["container-disk", "layered-disk"])).default(["container-disk"]),
   checks: listOf(z.enum(["boot"])).default(["boot"]),
   labels: z.record(z.string().min(1), z.string()).default({}),
 });
@@ -76,8 +76,11 @@ export interface TemplateInput {
   readonly machine?: MachineInput | undefined;
   /** What is done to the base, in order. Names are unique. */
   readonly steps?: readonly Step[] | undefined;
-  /** What is made of the disk. `container-disk`: an OCI image as KubeVirt boots it. Default: `["container-disk"]`. */
-  readonly outputs?: readonly "container-disk"[] | undefined;
+  /**
+   * What is made of the disk. `container-disk`: an OCI image as KubeVirt boots it. `layered-disk`: an OCI image of the
+   * disk's chain, one layer per phase, of which a registry and a node store shared layers once. Default: `["container-disk"]`.
+   */
+  readonly outputs?: readonly ("container-disk" | "layered-disk")[] | undefined;
   /** Verification suites that `kvci-build template` runs on the finished disk. Default: `["boot"]`. */
   readonly checks?: readonly "boot"[] | undefined;
   /** Put into the image's OCI labels and annotations, for example the Kubernetes version. In no key. */

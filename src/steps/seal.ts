@@ -25,8 +25,7 @@ export function seal(): Step<ImageOp> {
       ...packageCaches(platform),
       ...leftovers(platform),
       ...identity(),
-      run("sync"),
-      shell('fstrim --all --verbose || echo "no filesystem here can be trimmed"'),
+      shell("sync", 'fstrim --all --verbose || echo "no filesystem here can be trimmed"'),
     ],
   };
 }
@@ -53,16 +52,24 @@ function hostKeysAtFirstBoot(): readonly ImageOp[] {
     "[Install]",
     "WantedBy=multi-user.target",
   );
-  return [writeFile(`/etc/systemd/system/${HOST_KEYS_UNIT}`, unit), run("systemctl", "enable", HOST_KEYS_UNIT)];
+  const wants = "/etc/systemd/system/multi-user.target.wants";
+  return [
+    writeFile(`/etc/systemd/system/${HOST_KEYS_UNIT}`, unit),
+    // What `systemctl enable` does; that reads every unit there is, which takes seconds in an emulated guest.
+    shell(`mkdir -p ${wants} && ln -sf ../${HOST_KEYS_UNIT} ${wants}/${HOST_KEYS_UNIT}`),
+  ];
 }
 
 function cloudInit(): readonly ImageOp[] {
   return [
-    shell("if command -v cloud-init > /dev/null; then cloud-init clean --logs --seed; fi"),
-    // What cloud-init wrote for the build's network card and user; older versions do not clean it. A node without a
-    // datasource would otherwise wait for a card with the build's MAC address.
+    // What `cloud-init clean --logs --seed` does, without starting Python; and what cloud-init wrote for the build's network card
+    // and user, which older versions do not clean. A node without a datasource would otherwise wait for a card with the build's
+    // MAC address.
     shell(
-      remove("-f", [
+      'for script in /etc/cloud/clean.d/*; do if [ -x "$script" ]; then "$script"; fi; done',
+      remove("-rf", [
+        "/var/lib/cloud/*",
+        "/var/log/cloud-init*",
         "/etc/netplan/50-cloud-init.yaml",
         "/etc/network/interfaces.d/50-cloud-init*",
         "/etc/NetworkManager/system-connections/cloud-init-*.nmconnection",
@@ -76,18 +83,18 @@ function cloudInit(): readonly ImageOp[] {
 
 function stopWriters(): readonly ImageOp[] {
   return [
-    // The journal goes on in memory, so nothing comes back to /var/log at shutdown.
-    run("journalctl", "--relinquish-var"),
-    // random-seed saves a seed when it is stopped: better now than after its file was removed.
     shell(
+      "# The journal goes on in memory, so nothing comes back to /var/log at shutdown.",
+      "journalctl --relinquish-var",
+      "# random-seed saves a seed when it is stopped: better now than after its file was removed.",
       "for unit in rsyslog.service syslog.socket systemd-random-seed.service; do",
       '  if systemctl --quiet is-active "$unit"; then systemctl stop "$unit"; fi',
       "done",
+      "# auditd refuses systemctl stop; its signal to end it does not refuse.",
+      "if systemctl --quiet is-active auditd.service; then systemctl kill --signal=TERM auditd.service; fi",
+      "# Folders stay: services expect theirs with its owner.",
+      "find /var/log -xdev \\( -type f -o -path '/var/log/journal/*' \\) -delete",
     ),
-    // auditd refuses systemctl stop; its signal to end it does not refuse.
-    shell("if systemctl --quiet is-active auditd.service; then systemctl kill --signal=TERM auditd.service; fi"),
-    // Folders stay: services expect theirs with its owner.
-    run("find", "/var/log", "-xdev", "(", "-type", "f", "-o", "-path", "/var/log/journal/*", ")", "-delete"),
   ];
 }
 
@@ -96,12 +103,13 @@ function packageCaches({ family }: Platform): readonly ImageOp[] {
     return [run("dnf", "clean", "all"), run("rm", "-rf", "/var/cache/dnf", "/var/cache/libdnf5", "/var/cache/yum")];
   }
   return [
-    run("apt-get", "clean"),
     shell(
       remove("-rf", [
         APT_RUN_DIR,
         "/var/lib/apt/lists/*",
         "/var/cache/apt/*.bin",
+        "/var/cache/apt/archives/*.deb",
+        "/var/cache/apt/archives/partial/*",
         "/var/cache/debconf/*-old",
         "/var/lib/dpkg/*-old",
       ]),
@@ -111,8 +119,8 @@ function packageCaches({ family }: Platform): readonly ImageOp[] {
 
 function leftovers({ family }: Platform): readonly ImageOp[] {
   return [
-    // Leases and what DHCP clients and NetworkManager call themselves by.
     shell(
+      "# Leases and what DHCP clients and NetworkManager call themselves by.",
       remove("-rf", [
         "/var/lib/dhcp/*",
         "/var/lib/dhclient/*",
@@ -123,10 +131,9 @@ function leftovers({ family }: Platform): readonly ImageOp[] {
         "/var/lib/NetworkManager/timestamps",
         "/etc/udev/rules.d/70-persistent-*.rules",
       ]),
-    ),
-    // The names this machine has towards storage; each node makes its own.
-    shell(initiatorName(family), remove("-f", ["/etc/nvme/hostid", "/etc/nvme/hostnqn"])),
-    shell(
+      "# The names this machine has towards storage; each node makes its own.",
+      initiatorName(family),
+      remove("-f", ["/etc/nvme/hostid", "/etc/nvme/hostnqn"]),
       remove("-rf", [
         "/etc/passwd-",
         "/etc/shadow-",
@@ -140,9 +147,9 @@ function leftovers({ family }: Platform): readonly ImageOp[] {
         "/var/lib/systemd/timers/*",
         `${FIRST_BOOT_STATE}/*.done`,
       ]),
+      "# A service that ends meanwhile takes its files with it; that is no error.",
+      "find /tmp /var/tmp -ignore_readdir_race -xdev -mindepth 1 -delete",
     ),
-    // A service that ends meanwhile takes its files with it; that is no error.
-    run("find", "/tmp", "/var/tmp", "-ignore_readdir_race", "-xdev", "-mindepth", "1", "-delete"),
   ];
 }
 
@@ -154,30 +161,29 @@ function initiatorName(family: Platform["family"]): string {
 
 function identity(): readonly ImageOp[] {
   return [
-    shell(remove("-f", ["/etc/ssh/ssh_host_*", "/etc/ssh/sshd_config.d/00-kvci-build.conf"])),
     shell(
       "for home in /root /home/*; do",
       '  rm -f "$home"/.bash_history "$home"/.lesshst "$home"/.python_history "$home"/.viminfo "$home"/.wget-hsts',
       "done",
       "rm -rf /root/.ssh /root/.cache",
-    ),
-    // A seed that many machines share is worse than none. The boot loader's is on the ESP.
-    shell(
+      "# A seed that many machines share is worse than none. The boot loader's is on the ESP.",
       remove("-f", [
+        "/etc/ssh/ssh_host_*",
+        "/etc/ssh/sshd_config.d/00-kvci-build.conf",
         "/var/lib/systemd/random-seed",
         "/var/lib/systemd/credential.secret",
         "/boot/loader/random-seed",
         "/boot/efi/loader/random-seed",
         "/efi/loader/random-seed",
       ]),
+      "# The name a build by cloud-init's seed has; one that the template gave stays.",
+      'if [ -e /etc/hostname ] && [ "$(cat /etc/hostname)" = kvci-build ]; then rm /etc/hostname; fi',
+      "if [ -d /var/lib/dbus ]; then ln -sf /etc/machine-id /var/lib/dbus/machine-id; fi",
     ),
     // Empty, not "uninitialized": systemd makes an id for both, but takes "uninitialized" for the very first boot of a fresh
     // installation, asks questions on the console and presets every unit. Debian's preset is "enable", so units that a
     // template had disabled would come back.
     run("truncate", "--size=0", "/etc/machine-id"),
-    // The name a build by cloud-init's seed has; one that the template gave stays.
-    shell('if [ -e /etc/hostname ] && [ "$(cat /etc/hostname)" = kvci-build ]; then rm /etc/hostname; fi'),
-    shell("if [ -d /var/lib/dbus ]; then ln -sf /etc/machine-id /var/lib/dbus/machine-id; fi"),
   ];
 }
 
