@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { PackagesBase } from "../../src/core/base.ts";
 import type { Digest } from "../../src/core/digest.ts";
 import type { Base } from "../../src/core/disk-image.ts";
@@ -5,6 +7,7 @@ import { withDisposal } from "../../src/core/disposal.ts";
 import type { Environment } from "../../src/core/environment.ts";
 import type { Journal } from "../../src/core/journal.ts";
 import type { Arch } from "../../src/core/platform.ts";
+import { ENTRY_NOTE, formatEntryNote } from "../../src/store/entry-note.ts";
 import type { Store } from "../../src/store/store.ts";
 import { baseOf, readRecord } from "./base-record.ts";
 import { bootstrapperOf } from "./bootstrappers.ts";
@@ -105,6 +108,8 @@ async function make(options: PackagesBaseOptions, spec: PackagesBase, arch: Arch
       signal,
       now: options.now ?? (() => new Date()),
     });
+    const note = { what: `base ${baseName(spec, arch)}`, createdAt: made.record.madeAt, needs: [] };
+    await writeFile(join(made.folder, ENTRY_NOTE), formatEntryNote(note));
     return baseOf(await store.adoptEntry(made.folder, KIND, key), made.record);
   });
 }

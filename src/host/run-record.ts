@@ -25,8 +25,13 @@ export async function recordRun(
   const path = join(storeRoot, "runs", `${run.id}.json`);
   // Whole from the first moment: half a note would be taken for that of a killed run, and this run be ended.
   const growing = join(storeRoot, "tmp", `${run.id}.json`);
-  await writeFile(growing, JSON.stringify({ ...self, command: run.command }));
-  await rename(growing, path);
+  try {
+    await writeFile(growing, JSON.stringify({ ...self, command: run.command }));
+    await rename(growing, path);
+  } catch (error) {
+    await rm(growing, { force: true });
+    throw error;
+  }
   return {
     async [Symbol.asyncDispose]() {
       await rm(join(storeRoot, "tmp", run.id), { recursive: true, force: true });

@@ -1,9 +1,9 @@
-import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { chmod, mkdir, mkdtemp, open, rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import type { Digest } from "../core/digest.ts";
 import { flush, flushTree, renameFlushed } from "./atomic.ts";
-import { fileSystemError, writing } from "../core/file-system-error.ts";
-import { acquireLock } from "./store-lock.ts";
+import { errnoOf, fileSystemError, writeError, writing } from "../core/file-system-error.ts";
+import { acquireLock, tryAcquireLock } from "./store-lock.ts";
 import type { Store, TemporaryFolder } from "./store.ts";
 import { exists } from "../host/exists.ts";
 
@@ -24,8 +24,9 @@ const FOLDERS = ["blobs/sha256", "blobs/sha512", "entries", "locks", "partial", 
 export async function openStore(root: string, user: StoreUser): Promise<Store> {
   const temporaryRoot = join(root, "tmp", user.runId);
   await writing(root, async () => {
-    for (const folder of FOLDERS) await mkdir(join(root, folder), { recursive: true });
+    for (const folder of FOLDERS) await makeFolder(join(root, folder));
   });
+  const lockPath = (name: string): string => join(root, "locks", safeName(name));
   return {
     root,
     ...blobs(root),
@@ -42,13 +43,25 @@ export async function openStore(root: string, user: StoreUser): Promise<Store> {
       return path;
     },
     async lock(name, { signal, onWait }) {
-      try {
-        return await acquireLock(join(root, "locks", safeName(name)), { holder: user.description, signal, onWait });
-      } catch (error) {
-        throw fileSystemError(error, root);
-      }
+      const path = lockPath(name);
+      return locking(path, () => acquireLock(path, { holder: user.description, signal, onWait }));
+    },
+    async tryLock(name) {
+      const path = lockPath(name);
+      return locking(path, () => tryAcquireLock(path, user.description));
     },
   };
+}
+
+/** SQLite has error codes of its own; the file system is asked for the reason. */
+async function locking<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (errnoOf(error) !== "ERR_SQLITE_ERROR") throw fileSystemError(error, path);
+    await writing(path, async () => (await open(path, "a")).close());
+    throw writeError(error, path);
+  }
 }
 
 function blobs(root: string): Pick<Store, "blobPath" | "hasBlob" | "adoptBlob"> {
@@ -77,13 +90,21 @@ function entries(root: string): Pick<Store, "entryPath" | "hasEntry" | "adoptEnt
       const path = entryPath(kind, key);
       return writing(path, async () => {
         if (await exists(path)) return path;
-        await mkdir(join(root, "entries", safeName(kind)), { recursive: true });
+        await makeFolder(join(root, "entries", safeName(kind)));
         await flushTree(folder);
         await renameFlushed(folder, path);
         return path;
       });
     },
   };
+}
+
+/** Makes a folder that a power cut cannot take back together with what is renamed into it later. */
+async function makeFolder(path: string): Promise<void> {
+  const absolute = resolve(path);
+  const first = await mkdir(absolute, { recursive: true });
+  if (first === undefined) return;
+  for (let at = absolute; at.length >= first.length; at = dirname(at)) await flush(dirname(at));
 }
 
 function temporary(path: string): TemporaryFolder {

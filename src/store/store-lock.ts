@@ -26,11 +26,29 @@ export async function acquireLock(
       await delay(ASK_EVERY_MS, undefined, { signal: options.signal });
       options.signal.throwIfAborted();
     }
-    await writeFile(`${path}.holder`, options.holder);
+    return await held(path, database, options.holder);
   } catch (error) {
     database.close();
     throw error;
   }
+}
+
+/** As `acquireLock`, but undefined at once when somebody else has it. */
+export async function tryAcquireLock(path: string, holder: string): Promise<AsyncDisposable | undefined> {
+  const database = new DatabaseSync(path);
+  try {
+    if (tryBegin(database)) return await held(path, database, holder);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  database.close();
+  return undefined;
+}
+
+async function held(path: string, database: DatabaseSync, holder: string): Promise<AsyncDisposable> {
+  // On a full disk nobody learns the name, but the lock holds: what makes room needs it, too.
+  await writeFile(`${path}.holder`, holder).catch(() => undefined);
   return {
     async [Symbol.asyncDispose]() {
       await rm(`${path}.holder`, { force: true });
@@ -41,7 +59,8 @@ export async function acquireLock(
 
 function tryBegin(database: DatabaseSync): boolean {
   try {
-    database.exec("BEGIN EXCLUSIVE");
+    // Nothing is ever written, and on a full disk there is no room for a journal of nothing.
+    database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
     return true;
   } catch (error) {
     if (error instanceof Error && /locked|busy/i.test(error.message)) return false;

@@ -29,6 +29,8 @@ export interface Store {
     name: string,
     options: { readonly signal: AbortSignal; readonly onWait?: (holder: string) => void },
   ): Promise<AsyncDisposable>;
+  /** As `lock`, but undefined at once when somebody else holds it. */
+  tryLock(name: string): Promise<AsyncDisposable | undefined>;
 }
 
 export interface TemporaryFolder extends AsyncDisposable {

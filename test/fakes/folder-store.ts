@@ -23,7 +23,8 @@ export async function folderStore(): Promise<Store & TemporaryFolder> {
     adoptBlob: (temporary, digest) => move(temporary, blobPath(digest)),
     adoptEntry: (temporary, kind, key) => move(temporary, entryPath(kind, key)),
     async temporaryFolder(prefix) {
-      const path = await mkdtemp(join(root, `${prefix}-`));
+      await mkdir(join(root, "tmp", "run"), { recursive: true });
+      const path = await mkdtemp(join(root, "tmp", "run", `${prefix}-`));
       return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
     },
     async partialFolder(name) {
@@ -32,6 +33,7 @@ export async function folderStore(): Promise<Store & TemporaryFolder> {
       return path;
     },
     lock: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
+    tryLock: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
     [Symbol.asyncDispose]: () => rm(root, { recursive: true, force: true }),
   };
 }

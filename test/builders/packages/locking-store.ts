@@ -31,6 +31,7 @@ export function lockingStore(root: string): Store {
       await mkdir(folder, { recursive: true });
       return folder;
     },
+    tryLock: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }),
     async lock(name) {
       const before = locks.get(name) ?? Promise.resolve();
       const { promise, resolve } = Promise.withResolvers<void>();

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { sha256 } from "../../../src/core/digest.ts";
 import { openStore } from "../../../src/store/file-store.ts";
 
@@ -66,6 +66,24 @@ describe("the store", () => {
     await held[Symbol.asyncDispose]();
     await (await second)[Symbol.asyncDispose]();
     assert.deepEqual(waited, ["kvci-build test (run-1)"]);
+  });
+
+  it("tries a lock without waiting for it", async () => {
+    const [one, two] = [await open("run-1"), await open("run-2")];
+    const held = await one.tryLock("base");
+    assert.ok(held);
+    assert.equal(await two.tryLock("base"), undefined);
+    await held[Symbol.asyncDispose]();
+    const next = await two.tryLock("base");
+    assert.ok(next);
+    await next[Symbol.asyncDispose]();
+  });
+
+  it("opens at a relative path", async () => {
+    const path = relative(process.cwd(), join(root, "deep/er"));
+    const store = await openStore(path, { runId: "run-1", description: "test" });
+    assert.equal(await store.hasBlob(sha256("disk")), false);
+    assert.deepEqual(await readdir(join(root, "deep/er/blobs")), ["sha256", "sha512"]);
   });
 
   it("stops waiting when it is told to", async () => {
