@@ -38,6 +38,7 @@ export default defineTemplate({
       hostnameSeconds: 10,
     }),
   ],
+  outputs: ["container-disk", "layered-disk"],
   checks: ["boot"],
   labels: {
     "org.opencontainers.image.title": "Debian 12 Kubernetes node",

@@ -1,132 +1,132 @@
-import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import type { Builder, BuildRequest, BuiltDisk } from "../../src/core/builder.ts";
+import type { Builder, BuiltDisk } from "../../src/core/builder.ts";
 import { withDisposal } from "../../src/core/disposal.ts";
-import { KvciError } from "../../src/core/error.ts";
-import type { Journal } from "../../src/core/journal.ts";
 import { assertClean } from "../../src/disk/clean-check.ts";
-import { createOverlay } from "../../src/disk/qemu-img.ts";
-import { apply, type ApplyContext } from "../../src/machine/apply.ts";
-import type { Guest } from "../../src/machine/machine.ts";
-import type { Accelerator, Hypervisor } from "../../src/qemu/boot-request.ts";
-import { consoleTail } from "../../src/qemu/console-alarm.ts";
-import { SshGuest } from "../../src/qemu/ssh-guest.ts";
-import { buildIdentity } from "./identity.ts";
-import { growRoot } from "./grow-root.ts";
-import { installedPackages } from "./packages.ts";
+import type { Layer } from "../../src/store/layer.ts";
+import type { BuildContext, QemuBuilderPorts } from "./build-context.ts";
+import { virtualBytesOf, type BuildMachine } from "./build-machine.ts";
+import { ChainRun, type ChainRunParts } from "./chain-run.ts";
+import { Claims } from "./claims.ts";
+import type { StepFailed } from "./failed-step.ts";
+import { FIRST_BOOT, reusableChain, wantedLayers } from "./reusable-chain.ts";
+import { bootMachine } from "./start-machine.ts";
+import { WarmKeeper } from "./warm-keeper.ts";
 
-/** First boots run cloud-init and make keys: half a minute with KVM, some two without it on a quiet host. */
-const READY_MS: Readonly<Record<Accelerator["name"], number>> = { kvm: 5 * 60_000, tcg: 15 * 60_000 };
-const SHUTDOWN_MS = 3 * 60_000;
-/** Of the serial console, shown with a step that failed. */
-const CONSOLE_LINES = 5;
-
-/** Builds by booting the disk and running the steps in it over SSH. */
-export function qemuBuilder({ hypervisor }: { readonly hypervisor: Hypervisor }): Builder {
+/** Builds by booting the disk and running the steps in it over SSH; each step's disk is a layer that the next build starts from. */
+export function qemuBuilder(
+  ports: QemuBuilderPorts,
+  { stepFailed }: { readonly stepFailed?: StepFailed | undefined } = {},
+): Builder {
   return {
     kind: "qemu",
     async build(request, journal) {
-      const { plan, base, workDir } = request;
-      const virtualBytes = Math.max(plan.disk.virtualBytes, base.disk.virtualBytes);
-      const path = join(workDir, "disk.qcow2");
-      // The base in the store is never written.
-      await createOverlay(
-        { path, backing: base.disk.path, backingFormat: base.disk.format, virtualBytes },
-        { ...request, journal },
-      );
-      const built = await buildIn(path, { request, hypervisor }, journal);
-      await assertClean({ path, scratch: join(workDir, "region") }, { ...request, journal });
-      return { path, virtualBytes, ...built };
+      const context: BuildContext = { request, ports, journal };
+      const sinceMs = ports.now();
+      const warm = new WarmKeeper(context);
+      for (;;) {
+        const built = await attempt(context, { sinceMs, warm, stepFailed });
+        // Another build made a layer meanwhile, or a step is to be tried again: from the layers as they are now.
+        if (built !== "again") return built;
+      }
     },
   };
 }
 
-async function buildIn(
-  disk: string,
-  { request, hypervisor }: { readonly request: BuildRequest; readonly hypervisor: Hypervisor },
-  journal: Journal,
-): Promise<Omit<BuiltDisk, "path" | "virtualBytes">> {
-  const { plan, base, signal } = request;
-  const identity = buildIdentity(base, plan.template);
-  const started = performance.now();
-  const booted = await journal.span({ name: "boot", kind: "phase" }, async (inner) => {
-    const vm = await hypervisor.boot(
-      {
-        ...plan.machine,
-        ...request,
-        ...identity.boot,
-        arch: plan.disk.platform.arch,
-        disk,
-        directBoot: base.directBoot,
-      },
-      inner,
-    );
-    return bootedGuest({ vm, identity, started, signal }, inner);
-  });
-  // Powered off even if a step throws.
-  return withDisposal(booted, async ({ guest, accelerator }) => {
-    await runSteps(guest, request, journal);
-    const packages = await installedPackages(guest, plan.disk.platform.family);
-    const machineId = await guest.exec(["cat", "/etc/machine-id"], { timeoutMs: 30_000, signal });
-    await journal.span({ name: "seal", kind: "phase" }, async (inner) => {
-      await apply(guest, plan.disk.seal, contextOf(request, inner));
-      await guest.shutdown({ timeoutMs: SHUTDOWN_MS });
-    });
-    const traces = { publicKey: identity.publicKey, machineId: machineId.stdout.trim() };
-    return { packages, accelerator, traces };
-  });
+interface Attempt {
+  readonly sinceMs: number;
+  readonly warm: WarmKeeper;
+  readonly stepFailed: StepFailed | undefined;
 }
 
-type Vm = Awaited<ReturnType<Hypervisor["boot"]>>;
+async function attempt(context: BuildContext, { sinceMs, warm, stepFailed }: Attempt): Promise<BuiltDisk | "again"> {
+  const { request } = context;
+  const layers = await reusableChain(context, sinceMs);
+  const slot = await request.machineSlot();
+  const outcome = await withDisposal(slot, () =>
+    withDisposal(new Claims(context), async (claims) => {
+      const next = nextOf(context, layers);
+      if (next && !(await claims.take(next.key))) return { waitFor: next };
+      // Somebody may have made it between the look and the claim, or found one of the others damaged.
+      if (next && !sameLayers(await reusableChain(context, sinceMs), layers)) return "again" as const;
+      tellCached(context, layers);
+      return withDisposal(await startMachine(context, { layers, warm }), (machine) =>
+        runAndSeal(context, { machine, claims, layers, warm, stepFailed }),
+      );
+    }),
+  );
+  if (outcome === "again" || !("waitFor" in outcome)) return outcome;
+  // Without a machine, which somebody else may use meanwhile.
+  await new Claims(context).waitFor(outcome.waitFor.key, outcome.waitFor.step);
+  return "again";
+}
 
-async function bootedGuest(
-  {
-    vm,
-    identity,
-    started,
-    signal,
-  }: { vm: Vm; identity: ReturnType<typeof buildIdentity>; started: number; signal: AbortSignal },
-  journal: Journal,
-): Promise<AsyncDisposable & { readonly guest: Guest; readonly accelerator: Accelerator }> {
+function sameLayers(some: readonly Layer[], others: readonly Layer[]): boolean {
+  return some.length === others.length && some.every(({ id }, index) => id === others[index]?.id);
+}
+
+/** The layer to make next; undefined when all are there, or what comes next is never kept. */
+function nextOf(
+  { request }: BuildContext,
+  layers: readonly Layer[],
+): { readonly key: Layer["key"]; readonly step: string } | undefined {
+  const { disk } = request.plan;
+  const wanted = wantedLayers(disk)[layers.length];
+  if (!wanted || wanted.volatile) return undefined;
+  return { key: wanted.key, step: disk.steps[layers.length - 1]?.name ?? FIRST_BOOT };
+}
+
+function tellCached({ request, journal }: BuildContext, layers: readonly Layer[]): void {
+  const last = layers.at(-1);
+  if (!last) return;
+  const { steps } = request.plan.disk;
+  const count = layers.length - 1;
+  const what = count === 0 ? "the first boot" : `${String(count)} of ${String(steps.length)} steps`;
+  journal.emit({ type: "cache-hit", what, digest: last.key });
+}
+
+async function startMachine(
+  context: BuildContext,
+  { layers, warm }: { readonly layers: readonly Layer[]; readonly warm: WarmKeeper },
+): Promise<BuildMachine> {
+  const { plan } = context.request;
+  const below = layers.at(-1);
+  const key = wantedLayers(plan.disk)[layers.length]?.key ?? plan.id;
+  const restored = below && (await warm.restore({ below, key }));
+  if (restored) return restored;
+  const booted = await bootMachine(context, { below, key });
+  if (below && warm.isWorth(layers.length - 1, plan.disk.steps.length + 1)) await saved(booted, { below, warm });
+  return booted;
+}
+
+/** The machine's memory is kept; when that ends the machine, nothing of it stays. */
+async function saved(
+  machine: BuildMachine,
+  { below, warm }: { readonly below: Layer; readonly warm: WarmKeeper },
+): Promise<void> {
   try {
-    const guest = await SshGuest.await(vm, {
-      ...identity,
-      timeoutMs: READY_MS[vm.accelerator.name],
-      signal,
-    });
-    journal.emit({
-      type: "guest-ready",
-      afterMs: performance.now() - started,
-      address: `127.0.0.1:${String(vm.sshPort)}`,
-    });
-    return { guest, accelerator: vm.accelerator, [Symbol.asyncDispose]: () => guest[Symbol.asyncDispose]() };
+    await warm.saveBooted(machine, below);
   } catch (error) {
-    await vm[Symbol.asyncDispose]();
+    await machine[Symbol.asyncDispose]();
     throw error;
   }
 }
 
-async function runSteps(guest: Guest, request: BuildRequest, journal: Journal): Promise<void> {
-  const { plan, base } = request;
-  if (base.rootPartition !== undefined) await growRoot(guest, base.rootPartition, request.signal);
-  for (const step of plan.disk.steps) {
-    await journal.span({ name: step.name, kind: "step" }, async (inner) => {
-      try {
-        await apply(guest, step.ops, contextOf(request, inner));
-      } catch (error) {
-        throw error instanceof KvciError ? await inStep(step.name, error, request.serialLog) : error;
-      }
-    });
-  }
-}
-
-function contextOf(request: BuildRequest, journal: Journal): ApplyContext {
-  return { journal, signal: request.signal, sources: request.sources, nonce: randomUUID };
-}
-
-/** The error with its step's name and, where it has none yet, the last lines of the console. */
-async function inStep(step: string, error: KvciError, serialLog: string): Promise<KvciError> {
-  const spoken = error.code === "guest-died" ? [] : await consoleTail(serialLog, CONSOLE_LINES);
-  const evidence = [...error.evidence, ...spoken.map((line) => `console: ${line}`)];
-  return new KvciError(error.code, `step "${step}": ${error.message}`, { hint: error.hint, evidence, cause: error });
+async function runAndSeal(context: BuildContext, parts: ChainRunParts): Promise<BuiltDisk | "again"> {
+  const { machine, layers } = parts;
+  const { request, journal } = context;
+  const { steps } = request.plan.disk;
+  const run = new ChainRun(context, parts);
+  if ((await run.steps()) === "again") return "again";
+  const facts = await run.seal();
+  if (facts === "again") return "again";
+  const made = await machine.settled();
+  const path = machine.diskPath;
+  await assertClean({ path, scratch: join(request.workDir, "region") }, { ...request, journal });
+  return {
+    path,
+    virtualBytes: virtualBytesOf(context),
+    layers: [...layers, ...made].map((layer) => ({ ...layer, path: layer.link })),
+    cachedSteps: steps.slice(0, Math.max(0, layers.length - 1)).map(({ name }) => name),
+    ...facts,
+  };
 }

@@ -8,6 +8,8 @@ export interface App {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly argv: readonly string[];
+  /** Opened when it is first asked for. */
+  readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
   readonly stderr: NodeJS.WriteStream;
   readonly isRoot: boolean;
@@ -26,6 +28,9 @@ export function createApp(host: NodeJS.Process, signal: AbortSignal): App {
     cwd: host.cwd(),
     env,
     argv: host.argv.slice(2),
+    get stdin() {
+      return host.stdin;
+    },
     stdout: host.stdout,
     stderr: host.stderr,
     isRoot: host.getuid?.() === 0,

@@ -1,44 +1,23 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { packagesBase } from "../../builders/packages/packages-base.ts";
-import { qemuBuilder } from "../../builders/qemu/builder.ts";
+import { wantedLayers } from "../../builders/qemu/reusable-chain.ts";
 import { withDisposal } from "../core/disposal.ts";
-import type { Base } from "../core/disk-image.ts";
-import type { Environment } from "../core/environment.ts";
-import type { VerificationResult } from "../core/finding.ts";
-import type { Journal } from "../core/journal.ts";
-import { readBuildRecord, type BuildRecord } from "../pipeline/build-record.ts";
-import { buildTemplate } from "../pipeline/build-template.ts";
-import { dropOutput, finishOutput, openOutput, type OutputFolder } from "../pipeline/output-folder.ts";
+import type { Plan } from "../core/plan.ts";
+import { readBuildRecord } from "../pipeline/build-record.ts";
+import { dropOutput, openOutput, outputFolder, type OutputFolder } from "../pipeline/output-folder.ts";
 import { jsonLinesFile } from "../journal/json-lines.ts";
 import { redactingSink } from "../journal/redaction.ts";
-import { hostHypervisor } from "./hypervisor.ts";
-import { buildName, planTemplate, type KnownBase, type PlannedTemplate } from "./plans.ts";
-import { provideBase } from "./provide-base.ts";
+import type { Sink } from "../journal/sink.ts";
+import { rememberDurations, type SpanDuration } from "../store/build-history.ts";
+import { buildInto } from "./build-into.ts";
+import type { BuildSetup, FinishedBuild } from "./build-setup.ts";
+import { FailureDesk } from "./on-error.ts";
+import { buildName, withKnownBase, type PlannedTemplate } from "./plans.ts";
 import { FailedBuild, reasonOf } from "./report-failure.ts";
-import type { Session } from "./session.ts";
-import { toolVersions } from "./tool-versions.ts";
+import { layersOf } from "./session.ts";
+import { standingBuild, type StandingBuild } from "./up-to-date.ts";
 import { version } from "./version.ts";
-import { verifyBuild } from "./verify-build.ts";
-
-export interface BuildSetup {
-  readonly session: Session;
-  readonly environment: Environment;
-  /** Which bases made from packages the store has, for planning anew. */
-  readonly known: KnownBase;
-  /** Absolute path of the folder that builds are put into. */
-  readonly out: string;
-  readonly verify: boolean;
-}
-
-export interface FinishedBuild {
-  readonly folder: string;
-  /** Getting the base: how long it took, and whether the store had it. */
-  readonly base: { readonly durationMs: number; readonly cached: boolean };
-  readonly record: BuildRecord;
-  /** Absent when the build was not to be verified. */
-  readonly verification: VerificationResult | undefined;
-}
+import { verifyAll } from "./verify-build.ts";
 
 /**
  * Builds a planned template, and first the one it is based on; wraps and verifies it.
@@ -57,9 +36,41 @@ export async function buildPlanned(given: PlannedTemplate, setup: BuildSetup): P
     },
   });
   return withDisposal(lock, async () => {
+    const standing = await standingIfFresh(planned.plan, setup);
+    if (standing) return standAlone(standing, planned, setup);
     const folder = await openOutput(out, template, disk.platform.arch);
     return loggedBuild(name, folder, { planned, setup });
   });
+}
+
+/** The finished build that this one would repeat; never one whose layers have become too old. */
+async function standingIfFresh(plan: Plan, { session, out, cache }: BuildSetup): Promise<StandingBuild | undefined> {
+  if (!cache.layers) return undefined;
+  const now = session.app.now();
+  const { end } = await layersOf(session).chain(wantedLayers(plan.disk), { now });
+  if (end.kind === "too-old") return undefined;
+  return standingBuild(outputFolder(out, plan.template, plan.disk.platform.arch), plan, now);
+}
+
+/** A build that is there already; only what of its verification is missing is done. */
+async function standAlone(
+  { record, verifications }: StandingBuild,
+  planned: PlannedTemplate,
+  { session, out, verify, onError }: BuildSetup,
+): Promise<FinishedBuild> {
+  const { template, disk, checks, id } = planned.plan;
+  const folder = outputFolder(out, template, disk.platform.arch);
+  const journal = session.journal.forBuild({ build: buildName(planned.plan), sinks: [] });
+  journal.emit({ type: "cache-hit", what: "the whole build", digest: id });
+  await new FailureDesk(session, onError, planned.plan).succeeded();
+  const known = checks.map((suite) => verifications.get(suite));
+  const passed = known.every((result) => result?.ok);
+  const verification = !verify
+    ? undefined
+    : passed
+      ? known.at(-1)
+      : await verifyAll(folder, planned.plan, { session, journal });
+  return { folder, standing: true, base: { durationMs: 0, cached: true }, record, verification };
 }
 
 /** Builds the template below, unless its result of this very plan is there; then the plan on top knows what it stands on. */
@@ -67,16 +78,11 @@ async function onBuiltParent(planned: PlannedTemplate, setup: BuildSetup): Promi
   const { parent } = planned;
   if (!parent) return planned;
   const { platform } = parent.plan.disk;
-  const built = await readBuildRecord(join(setup.out, parent.plan.template, platform.arch)).catch(() => undefined);
+  const built = await readBuildRecord(outputFolder(setup.out, parent.plan.template, platform.arch)).catch(
+    () => undefined,
+  );
   if (built?.planId !== parent.plan.id) await buildPlanned(parent, { ...setup, verify: false });
-  return withKnownBase(planned, setup);
-}
-
-/** The plan anew, when only making its base could tell the base's digest. */
-async function withKnownBase(planned: PlannedTemplate, { session, known }: BuildSetup): Promise<PlannedTemplate> {
-  const { plan, loaded } = planned;
-  if (plan.base.pinned) return planned;
-  return planTemplate(session.app, { loaded, arch: plan.disk.platform.arch, known });
+  return withKnownBase(setup.session.app, planned, setup.known);
 }
 
 /** Builds with a journal of the build's own, which stays beside its console log when it fails. */
@@ -88,85 +94,34 @@ async function loggedBuild(
   const { app, journal: parent, redactor, signal } = setup.session;
   const logs = { console: join(folder.logs, "serial.log"), journal: join(folder.logs, "journal.jsonl") };
   const file = jsonLinesFile(logs.journal, { startedAt: new Date(app.now()).toISOString(), tool: version() });
-  const journal = parent.forBuild({ build: name, sinks: [redactingSink(redactor, file)] });
+  const times: SpanDuration[] = [];
+  const journal = parent.forBuild({ build: name, sinks: [redactingSink(redactor, file), timesSink(times)] });
+  const failures = new FailureDesk(setup.session, setup.onError, planned.plan);
   try {
     return await journal.span({ name, kind: "build" }, (inner) =>
-      buildInto(folder, planned, { setup, journal: inner }),
+      buildInto(folder, planned, { setup, journal: inner, failures }),
     );
   } catch (error) {
     await dropOutput(folder);
-    const places = Object.entries(logs)
+    const found = Object.entries(logs)
       .map(([what, path]) => ({ what, path }))
       .filter(({ path }) => existsSync(path));
-    throw new FailedBuild(reasonOf(error, signal), places);
+    const facts = failures.facts();
+    throw new FailedBuild(reasonOf(error, signal), { ...facts, logs: [...facts.logs, ...found] });
   } finally {
     await journal.close();
+    const { template, disk } = planned.plan;
+    // Only estimates come of it: not worth a build.
+    const subject = { template, arch: disk.platform.arch };
+    await rememberDurations(setup.session.store.root, subject, times).catch(() => undefined);
   }
 }
 
-async function buildInto(
-  folder: OutputFolder,
-  planned: PlannedTemplate,
-  { setup, journal }: { readonly setup: BuildSetup; readonly journal: Journal },
-): Promise<FinishedBuild> {
-  const { session } = setup;
-  const cached = await hasBase(planned, session);
-  const startedMs = performance.now();
-  const { base, ready } = await readyBase(planned, setup, journal);
-  const durationMs = Math.round(performance.now() - startedMs);
-  const record = await buildTemplate(
-    {
-      plan: ready.plan,
-      base,
-      sources: planned.sources,
-      folder: folder.growing,
-      serialLog: join(folder.logs, "serial.log"),
-      signal: session.signal,
+/** Collects how long what ended well took, for the estimates of later plans. */
+function timesSink(times: SpanDuration[]): Sink {
+  return {
+    write: ({ event }) => {
+      if (event.type === "span-ended" && event.ok) times.push(event);
     },
-    {
-      builder: qemuBuilder({ hypervisor: hostHypervisor(session.app.search) }),
-      store: session.store,
-      tools: await toolVersions(session, planned.plan.disk.platform.arch),
-      now: session.app.now,
-    },
-    journal,
-  );
-  await finishOutput(folder);
-  const verification = setup.verify ? await verifyAll(folder.final, ready, { session, journal }) : undefined;
-  return { folder: folder.final, base: { durationMs, cached }, record, verification };
-}
-
-async function hasBase({ plan }: PlannedTemplate, { store }: Session): Promise<boolean> {
-  const { image, identity, pinned } = plan.base;
-  return image.kind === "cloud-image" || image.kind === "local-disk" ? store.hasBlob(identity) : pinned;
-}
-
-/** The base, and the plan as it is now that the base is there. */
-async function readyBase(
-  planned: PlannedTemplate,
-  setup: BuildSetup,
-  journal: Journal,
-): Promise<{ readonly base: Base; readonly ready: PlannedTemplate }> {
-  const { session, environment } = setup;
-  const { store, signal } = session;
-  return journal.span({ name: "base", kind: "phase" }, async (inner) => {
-    const bases = packagesBase({ store, journal: inner, signal, environment });
-    const options = { session, environment, packagesBase: bases, out: setup.out };
-    const base = await provideBase(planned, options, inner);
-    return { base, ready: await withKnownBase(planned, setup) };
-  });
-}
-
-/** Every suite the template asks for; the first one that fails is the result. */
-async function verifyAll(
-  folder: string,
-  { plan }: PlannedTemplate,
-  { session, journal }: { readonly session: Session; readonly journal: Journal },
-): Promise<VerificationResult | undefined> {
-  let last: VerificationResult | undefined;
-  for (const suite of plan.checks) {
-    last = await verifyBuild({ folder, suite, on: "qemu" }, session, journal);
-    if (!last.ok) return last;
-  }
-  return last;
+  };
 }

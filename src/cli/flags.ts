@@ -1,4 +1,5 @@
 import type { Arch } from "../core/platform.ts";
+import type { OnError } from "./on-error-mode.ts";
 
 export interface TemplateFlags {
   readonly arch: Arch | undefined;
@@ -6,8 +7,17 @@ export interface TemplateFlags {
   readonly plan?: true;
   readonly out: string;
   readonly verify: boolean;
+  readonly cache: boolean;
+  readonly warm: boolean;
+  readonly onError: OnError;
+  readonly jobs?: number;
   readonly verbose?: true;
   readonly json?: true;
+}
+
+export interface ShellFlags {
+  readonly arch: Arch | undefined;
+  readonly then?: "leave" | "keep" | "discard";
 }
 
 export interface VerifyFlags {
@@ -26,6 +36,8 @@ export interface LockFlags {
 
 export interface InspectFlags {
   readonly verify?: true;
+  readonly extract?: string;
+  readonly ref?: string;
   readonly json?: true;
 }
 

@@ -67,3 +67,10 @@ export async function lockPath(app: App, { dir }: Pick<LoadedTemplate, "dir">): 
 export function buildName({ template, disk }: Plan): string {
   return `${template} ${disk.platform.arch}`;
 }
+
+/** The plan anew, when only making its base could tell the base's digest. */
+export async function withKnownBase(app: App, planned: PlannedTemplate, known: KnownBase): Promise<PlannedTemplate> {
+  const { plan, loaded } = planned;
+  if (plan.base.pinned) return planned;
+  return planTemplate(app, { loaded, arch: plan.disk.platform.arch, known });
+}

@@ -2,7 +2,7 @@ import { relative } from "node:path";
 import { streamPaint } from "../journal/paint.ts";
 import { renderSummary, type BuildSummary } from "../journal/summary.ts";
 import type { App } from "./app.ts";
-import type { FinishedBuild } from "./build.ts";
+import type { FinishedBuild } from "./build-setup.ts";
 
 /** The result of `template` on standard output: a summary for people, or one JSON document. */
 export function printBuilds(app: App, builds: readonly FinishedBuild[], asJson: boolean): void {
@@ -15,18 +15,22 @@ export function printBuilds(app: App, builds: readonly FinishedBuild[], asJson: 
   app.stdout.write(`${texts.join("\n\n")}\n`);
 }
 
-function summaryOf({ record, base, verification }: FinishedBuild, outDir: string): BuildSummary {
-  const { disk, image } = record;
+function summaryOf({ record, base, verification, standing }: FinishedBuild, outDir: string): BuildSummary {
+  const { disk, image, layered } = record;
   return {
     template: record.template,
     arch: record.platform.arch,
     outDir,
+    standing,
     durationMs: base.durationMs + record.durationMs + (verification?.durationMs ?? 0),
     phases: [{ name: "base", ...base }, ...inOrder(record), ...verificationPhase(verification)],
     outputs: [
       { name: "disk", path: `${outDir}/${disk.file}`, bytes: disk.bytes, digest: disk.digest },
       ...(image
         ? [{ name: "image", path: `${outDir}/${image.folder}`, bytes: image.bytes, digest: image.digest }]
+        : []),
+      ...(layered
+        ? [{ name: "layers", path: `${outDir}/${layered.folder}`, bytes: layered.bytes, digest: layered.digest }]
         : []),
     ],
     verification: verification && {
@@ -37,11 +41,18 @@ function summaryOf({ record, base, verification }: FinishedBuild, outDir: string
   };
 }
 
-/** The steps run after the boot and before everything else. */
+/** More cached steps than this are counted, not named. */
+const MOST_CACHED = 8;
+
+/** What was in the store comes first; the other steps run after the machine has started and before everything else. */
 function inOrder({ phases, steps }: FinishedBuild["record"]): BuildSummary["phases"] {
   const timed = phases.map((phase) => ({ ...phase, cached: false }));
-  const booted = timed.findIndex(({ name }) => name === "boot") + 1;
-  return [...timed.slice(0, booted), ...steps, ...timed.slice(booted)];
+  const started = timed.findLastIndex(({ name }) => name === "boot" || name === "restore") + 1;
+  const all = steps.filter((step) => step.cached);
+  const cached =
+    all.length > MOST_CACHED ? [{ name: `${String(all.length)} steps`, durationMs: 0, cached: true }] : all;
+  const run = steps.filter((step) => !step.cached);
+  return [...cached, ...timed.slice(0, started), ...run, ...timed.slice(started)];
 }
 
 function verificationPhase(verification: FinishedBuild["verification"]): BuildSummary["phases"] {

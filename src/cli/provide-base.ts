@@ -76,8 +76,9 @@ async function builtBase({ parent }: PlannedTemplate, { out, session }: BaseOpti
       hint: `Build it first: kvci-build template ${parent.plan.template}`,
     });
   }
-  return foreignBase({ path: join(folder, disk.file), format: "qcow2" }, disk.digest, {
-    signal: session.signal,
-    journal,
-  });
+  const { store, signal } = session;
+  // Layers stand on it for longer than it is the newest build, so the store has its own.
+  const found = await hashLocalDisk(join(folder, disk.file), { signal, journal });
+  const kept = await provideLocalDisk({ ...found, digest: disk.digest }, { store, signal, journal });
+  return foreignBase(kept, disk.digest, { signal, journal });
 }

@@ -3,7 +3,9 @@ import { shortDigest } from "../core/digest.ts";
 import { formatBytes, formatDuration } from "../journal/format.ts";
 import { displayLine } from "../journal/text-width.ts";
 import type { LayoutReport } from "../oci/inspect.ts";
+import type { ChainPart } from "../oci/layered-disk.ts";
 import type { BuildRecord } from "../pipeline/build-record.ts";
+import type { ReassembledChain } from "../pipeline/reassemble-chain.ts";
 
 /** What a build was made of, for people. */
 export function renderBuild(build: BuildRecord, verifications: readonly VerificationResult[]): string {
@@ -14,6 +16,7 @@ export function renderBuild(build: BuildRecord, verifications: readonly Verifica
     ["base", `${base.kind} ${base.digest}`],
     ["built", `${build.startedAt} in ${formatDuration(build.durationMs)}, with ${accelerator.name}`],
     ["disk", `${disk.file}, ${formatBytes(disk.bytes)} for ${formatBytes(disk.virtualBytes)}, ${disk.digest}`],
+    ...layeredFact(build),
     ["packages", String(build.packages.count)],
     ...verifications.map((result) => ["verified", verdict(result)] as const),
     ...(verifications.length === 0 ? [["verified", "no"] as const] : []),
@@ -27,7 +30,35 @@ export function renderBuild(build: BuildRecord, verifications: readonly Verifica
   const steps = build.steps.map(
     ({ name, key, durationMs }) => `  ${shortDigest(key)}  ${formatDuration(durationMs).padStart(8)}  ${name}`,
   );
-  return [...aligned(facts), "", "steps", ...steps].join("\n");
+  return [...aligned(facts), "", "steps", ...steps, ...chainLines(build)].join("\n");
+}
+
+function layeredFact({ layered }: BuildRecord): readonly (readonly [string, string])[] {
+  if (!layered) return [];
+  const { ref, files, bytes, digest } = layered;
+  return [["layered", `${ref}, ${String(files.length)} files, ${formatBytes(bytes)}, ${digest}`]];
+}
+
+/** The layered image's files, lowest first, each with what it holds. */
+function chainLines({ layered }: BuildRecord): string[] {
+  if (!layered) return [];
+  const width = Math.max(...layered.files.map(({ file }) => file.length));
+  const lines = layered.files.map(({ file, digest, bytes, ...part }) => {
+    const columns = [shortDigest(digest), formatBytes(bytes).padStart(10), file.padEnd(width), holds(part)];
+    return displayLine(`  ${columns.join("  ")}`.trimEnd());
+  });
+  return ["", "layers of the disk, lowest first", ...lines];
+}
+
+/** The phase, and the steps in it. */
+function holds({ phase, steps }: Pick<ChainPart, "phase" | "steps">): string {
+  return steps.length === 0 ? phase : `${phase}: ${steps.map(({ name }) => name).join(", ")}`;
+}
+
+/** Where an image's disk was unpacked to, and what it is made of. */
+export function renderExtracted({ path, files }: ReassembledChain): string {
+  const lines = files.map(({ name, virtualBytes }) => `  ${name}, a disk of ${formatBytes(virtualBytes)}`);
+  return [`extracted  ${displayLine(path)}, lowest file first:`, ...lines].join("\n");
 }
 
 function verdict({ suite, place, ok, findings, startedAt }: VerificationResult): string {
@@ -60,7 +91,10 @@ function layerLines(layer: LayoutReport["images"][number]["layers"][number]): st
     ({ path, sizeBytes, mode, uid, gid }) =>
       `    ${mode.toString(8).padStart(4, "0")}  ${`${String(uid)}:${String(gid)}`.padEnd(9)}  ${formatBytes(sizeBytes).padStart(10)}  ${displayLine(path)}`,
   );
-  return [`layer     ${layer.digest}, ${formatBytes(layer.sizeBytes)}, ${layer.mediaType}`, ...files];
+  const part = layer.chain
+    ? [displayLine(`    ${holds(layer.chain)} (a disk of ${formatBytes(layer.chain.virtualBytes)})`)]
+    : [];
+  return [`layer     ${layer.digest}, ${formatBytes(layer.sizeBytes)}, ${layer.mediaType}`, ...part, ...files];
 }
 
 /** Labels and paths are whatever an image's maker wrote: nothing of it may move the cursor. */

@@ -1,28 +1,36 @@
 import { ERRORS, KvciError, messageOf } from "../core/error.ts";
 import { secretsFromEnvironment } from "../journal/environment-secrets.ts";
-import { failureRecord, renderFailure, type LogPlace } from "../journal/failure.ts";
+import { failureRecord, renderFailure, type LogPlace, type ShownCommand } from "../journal/failure.ts";
 import { streamPaint } from "../journal/paint.ts";
 import { createRedactor } from "../journal/redaction.ts";
 import type { App } from "./app.ts";
+
+/** Where to read on, and what to do. */
+export interface FailurePlaces {
+  readonly logs: readonly LogPlace[];
+  readonly commands?: readonly ShownCommand[];
+  readonly screen?: string | undefined;
+}
 
 /** What a build failed of, with the places of the logs that tell more. */
 export class FailedBuild extends Error {
   override readonly name = "FailedBuild";
   readonly error: unknown;
-  readonly logs: readonly LogPlace[];
+  readonly places: FailurePlaces;
 
-  constructor(error: unknown, logs: readonly LogPlace[]) {
+  constructor(error: unknown, places: FailurePlaces) {
     super(messageOf(error), { cause: error });
     this.error = error;
-    this.logs = logs;
+    this.places = places;
   }
 }
 
 /** Prints what went wrong, to people or as JSON. @returns the exit status of its code */
 export function reportFailure(app: App, thrown: unknown): number {
-  const { error, logs } = thrown instanceof FailedBuild ? thrown : new FailedBuild(reasonOf(thrown, app.signal), []);
+  const { error, places } =
+    thrown instanceof FailedBuild ? thrown : new FailedBuild(reasonOf(thrown, app.signal), { logs: [] });
   const redactor = createRedactor(secretsFromEnvironment(app.env));
-  const options = { logs, redact: (text: string) => redactor.redact(text) };
+  const options = { ...places, redact: (text: string) => redactor.redact(text) };
   const json = app.argv.includes("--json");
   const width = Math.min(app.stderr.columns || 100, 120);
   const text = json

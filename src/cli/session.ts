@@ -6,8 +6,11 @@ import { recordRun, removeLeftovers, RUN_VARIABLE } from "../host/run-record.ts"
 import { secretsFromEnvironment } from "../journal/environment-secrets.ts";
 import { createJournal, type BuildJournal } from "../journal/event-journal.ts";
 import { createRedactor, redactingSink, type Redactor } from "../journal/redaction.ts";
+import { pausableSink, type PausableSink } from "../journal/pausable-sink.ts";
 import { openRenderer } from "../journal/renderer.ts";
 import type { Sink } from "../journal/sink.ts";
+import { fileLayerStore } from "../store/layer-store.ts";
+import type { LayerStore } from "../store/layer.ts";
 import { openStore } from "../store/file-store.ts";
 import { writing } from "../core/file-system-error.ts";
 import type { Store } from "../store/store.ts";
@@ -18,10 +21,14 @@ import { version } from "./version.ts";
 export interface Session {
   readonly app: App;
   readonly store: Store;
+  /** Name of this run in the store. */
+  readonly runId: string;
   readonly journal: BuildJournal;
   /** Knows the secrets of this process; every log is written through it. */
   readonly redactor: Redactor;
   readonly signal: AbortSignal;
+  /** The terminal, for one at a time; nothing else is shown on it meanwhile. */
+  readonly withScreen: <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 export interface SessionOptions {
@@ -54,17 +61,37 @@ export async function withSession<T>(
     runId: id,
     description: `kvci-build ${options.command} (pid ${String(process.pid)})`,
   });
+  const screen = pausableSink(await screenSink(app, options));
   const journal = createJournal({
     build: "kvci-build",
-    sinks: [redactingSink(redactor, await screenSink(app, options))],
+    sinks: [redactingSink(redactor, screen)],
   });
   try {
     await writing(app.storeRoot, () => removeLeftovers(app.storeRoot, journal));
     const record = await writing(app.storeRoot, () => recordRun(app.storeRoot, { id, command: options.command }));
-    return await withDisposal(record, () => work({ app, store, journal, redactor, signal: app.signal }));
+    return await withDisposal(record, () =>
+      work({ app, store, runId: id, journal, redactor, signal: app.signal, withScreen: inTurn(screen) }),
+    );
   } finally {
     await journal.close();
   }
+}
+
+/** One after another, with the screen paused. */
+function inTurn(screen: PausableSink): Session["withScreen"] {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = last.then(async () => {
+      const resume = screen.pause();
+      try {
+        return await work();
+      } finally {
+        resume();
+      }
+    });
+    last = turn.catch(() => undefined);
+    return turn;
+  };
 }
 
 function secretsOf({ env }: App, { credentials = {} }: SessionOptions): string[] {
@@ -76,4 +103,9 @@ function screenSink({ stderr, env, now }: App, options: SessionOptions): Promise
   const json = options.json ? { startedAt: new Date(now()).toISOString(), tool: version() } : undefined;
   const { verbose, severalBuilds, stepsOf } = options;
   return openRenderer({ stream: stderr, env, json, verbose, severalBuilds, stepsOf });
+}
+
+/** The layers of a session's store. */
+export function layersOf({ store, app }: Session): LayerStore {
+  return fileLayerStore(store, { now: app.now });
 }

@@ -4,6 +4,7 @@ import { placeNamed } from "../../verify/place.ts";
 import { recordVerification } from "../../verify/record.ts";
 import { verifyDisk } from "../../verify/verify.ts";
 import type { VerificationResult } from "../core/finding.ts";
+import type { Plan } from "../core/plan.ts";
 import type { Journal } from "../core/journal.ts";
 import { readBuildRecord } from "../pipeline/build-record.ts";
 import { hostHypervisor } from "./hypervisor.ts";
@@ -38,4 +39,18 @@ export async function verifyBuild(
   const result = await verifyDisk({ disk: subject, suite, place, journal, signal, now: app.now });
   await recordVerification(folder, result);
   return result;
+}
+
+/** Every suite the template asks for; the first one that fails is the result. */
+export async function verifyAll(
+  folder: string,
+  plan: Plan,
+  { session, journal }: { readonly session: Session; readonly journal: Journal },
+): Promise<VerificationResult | undefined> {
+  let last: VerificationResult | undefined;
+  for (const suite of plan.checks) {
+    last = await verifyBuild({ folder, suite, on: "qemu" }, session, journal);
+    if (!last.ok) return last;
+  }
+  return last;
 }

@@ -57,6 +57,25 @@ export async function createOverlay(
   await runProgram(["qemu-img", ...argv], { ...context, timeoutMs: CREATE_MS });
 }
 
+/**
+ * A new empty qcow2 whose header names `backingName`, which need not be there yet: the layer below may still be on its way into
+ * the store.
+ */
+export async function createDetachedOverlay(
+  overlay: {
+    readonly path: string;
+    readonly backingName: string;
+    readonly backingFormat: DiskFormat;
+    readonly virtualBytes: number;
+  },
+  context: DiskContext,
+): Promise<void> {
+  const { path, backingName, backingFormat, virtualBytes } = overlay;
+  const backing = ["-u", "-F", backingFormat, "-b", backingName];
+  const argv = ["qemu-img", "create", "-q", "-f", "qcow2", ...backing, path, String(virtualBytes)] as const;
+  await runProgram([...argv], { ...context, timeoutMs: CREATE_MS });
+}
+
 /** @throws {KvciError} `program-failed` when the file is no disk image */
 export async function imageInfo(path: string, context: DiskContext, format?: string): Promise<ImageInfo> {
   const as = format === undefined ? [] : ["-f", format];

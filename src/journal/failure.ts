@@ -8,6 +8,12 @@ export interface LogPlace {
   readonly path: string;
 }
 
+/** What can be done about a failure: "resume" and the command line that does it. */
+export interface ShownCommand {
+  readonly what: "resume" | "shell" | "log";
+  readonly command: string;
+}
+
 /** A failure as `--json` prints it. */
 export interface FailureRecord {
   readonly code: ErrorCode;
@@ -17,10 +23,16 @@ export interface FailureRecord {
   /** Messages of what led to it, nearest first. */
   readonly causes: readonly string[];
   readonly logs: readonly LogPlace[];
+  /** Command lines by what they do; absent when there are none. */
+  readonly commands?: Readonly<Partial<Record<ShownCommand["what"], string>>>;
+  /** Path of the picture of the guest's screen; absent when there is none. */
+  readonly screen?: string;
 }
 
 export interface FailureOptions {
   readonly logs?: readonly LogPlace[];
+  readonly commands?: readonly ShownCommand[];
+  readonly screen?: string | undefined;
   /** Columns; longer words, such as paths, stay whole. Default: 80. */
   readonly width?: number;
   readonly paint?: Paint;
@@ -33,7 +45,8 @@ const MAX_CAUSES = 4;
 const MAX_STACK_LINES = 8;
 
 /** Any thrown value as plain data. What is no KvciError is a defect of ours, and carries its stack as evidence. */
-export function failureRecord(error: unknown, { logs = [], redact = asItIs }: FailureOptions = {}): FailureRecord {
+export function failureRecord(error: unknown, options: FailureOptions = {}): FailureRecord {
+  const { logs = [], commands = [], screen, redact = asItIs } = options;
   const { code, hint, evidence, causes } = error instanceof KvciError ? known(error) : defect(error);
   return {
     code,
@@ -42,6 +55,10 @@ export function failureRecord(error: unknown, { logs = [], redact = asItIs }: Fa
     evidence: evidence.map(redact),
     causes: causes.map(redact),
     logs: logs.map(({ what, path }) => ({ what, path: redact(path) })),
+    ...(commands.length > 0 && {
+      commands: Object.fromEntries(commands.map(({ what, command }) => [what, redact(command)])),
+    }),
+    ...(screen !== undefined && { screen: redact(screen) }),
   };
 }
 
@@ -69,7 +86,12 @@ export function renderFailure(error: unknown, options: FailureOptions = {}): str
     hanging("What to do: ", record.hint, width).map((line) =>
       line.replace(/^What to do:/, (label) => paint("bold", label)),
     ),
-    logLines(record.logs, paint),
+    tableLines("To go on:", Object.entries(record.commands ?? {}), paint),
+    tableLines(
+      "Where to read on:",
+      record.logs.map(({ what, path }) => [what, path]),
+      paint,
+    ),
   ];
   return sections
     .filter((lines) => lines.length > 0)
@@ -99,10 +121,11 @@ function hanging(label: string, text: string, width: number): string[] {
   return lines.map((line, index) => (index === 0 ? `${label}${line}` : `${" ".repeat(label.length)}${line}`));
 }
 
-function logLines(logs: readonly LogPlace[], paint: Paint): string[] {
-  if (logs.length === 0) return [];
-  const longest = Math.max(...logs.map(({ what }) => what.length));
-  return [paint("bold", "Where to read on:"), ...logs.map(({ what, path }) => `  ${what.padEnd(longest)}  ${path}`)];
+/** Paths and commands stay whole, however wide the terminal: they are there to be copied. */
+function tableLines(title: string, rows: readonly (readonly [what: string, text: string])[], paint: Paint): string[] {
+  if (rows.length === 0) return [];
+  const longest = Math.max(...rows.map(([what]) => what.length));
+  return [paint("bold", title), ...rows.map(([what, text]) => `  ${what.padEnd(longest)}  ${text}`)];
 }
 
 function stackOf(error: unknown): string[] {

@@ -53,6 +53,7 @@ class PlainSink implements Sink {
   readonly #filter: ReturnType<typeof createStreamFilter>;
   readonly #stopTicking: () => void;
   #lastAt = "";
+  #suspended = false;
 
   constructor(options: PlainOptions) {
     this.#options = options;
@@ -158,7 +159,16 @@ class PlainSink implements Sink {
     this.#print(stamped.build, depthOf(stamped), transferText(event));
   }
 
+  /** Only the heartbeat speaks by itself. */
+  suspend(): () => void {
+    this.#suspended = true;
+    return () => {
+      this.#suspended = false;
+    };
+  }
+
   #heartbeat(): void {
+    if (this.#suspended) return;
     const nowMs = this.#clock.monotonicMs();
     for (const { build, depth, open } of this.#spans.values()) {
       const { op } = open;

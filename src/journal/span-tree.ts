@@ -133,6 +133,12 @@ const HANDLERS: Handlers = {
   "accelerator-chosen": (node, { accelerator, reason }) => note(node, `${accelerator}: ${reason}`),
   "guest-ready": (node, { address, afterMs }) =>
     note(node, `guest answered at ${address} after ${formatDuration(afterMs)}`),
+  "layer-kept": (node, { step, bytes }) => note(node, `layer of step ${step} kept, ${formatBytes(bytes)}`),
+  "warm-state-kept": (node, { bytes, durationMs }) =>
+    note(node, `memory kept, ${formatBytes(bytes)} in ${formatDuration(durationMs)}`),
+  "warm-state-restored": (node, { step, afterMs }) =>
+    note(node, `memory after step ${step} restored in ${formatDuration(afterMs)}`),
+  waiting: leftToNotices,
   "mirror-failed": leftToNotices,
   "leftover-removed": leftToNotices,
   warning: leftToNotices,

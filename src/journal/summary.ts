@@ -7,6 +7,8 @@ export interface BuildSummary {
   readonly template: string;
   readonly arch: string;
   readonly outDir: string;
+  /** True when the build was there and nothing was done; times are those of back then. */
+  readonly standing?: boolean | undefined;
   readonly durationMs: number;
   readonly phases: readonly { readonly name: string; readonly durationMs: number; readonly cached: boolean }[];
   readonly outputs: readonly {
@@ -46,14 +48,19 @@ export function renderSummary(summary: BuildSummary, { width = 80, paint = plain
     .join("\n\n");
 }
 
-function headLines({ template, arch, durationMs, phases, verification }: BuildSummary, paint: Paint): string[] {
+function headLines(
+  { template, arch, durationMs, phases, verification, standing }: BuildSummary,
+  paint: Paint,
+): string[] {
   const mark = verification?.ok === false ? paint("red", "✖") : paint("green", "✔");
+  if (standing) return [`${mark} ${paint("bold", `${template} (${arch})`)} is up to date; nothing was built`];
   const hits = phases.filter(({ cached }) => cached).length;
   const cached = hits === 0 ? "" : `, ${String(hits)} of ${String(phases.length)} phases cached`;
   return [`${mark} ${paint("bold", `${template} (${arch})`)} built in ${formatDuration(durationMs)}${cached}`];
 }
 
-function phaseLines({ phases }: BuildSummary, paint: Paint): string[] {
+function phaseLines({ phases, standing }: BuildSummary, paint: Paint): string[] {
+  if (standing) return [];
   const times = phases.map(({ durationMs }) => formatDuration(durationMs));
   const names = columnWidth(phases.map(({ name }) => name));
   const right = columnWidth(times);

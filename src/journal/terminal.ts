@@ -60,6 +60,7 @@ class TerminalSink implements Sink {
   #frame: readonly string[] = [];
   #frames = 0;
   #closed = false;
+  #suspended = false;
 
   constructor(options: TerminalOptions, area: LiveArea) {
     this.#options = options;
@@ -91,9 +92,23 @@ class TerminalSink implements Sink {
     if (ended) this.#end(view, ended);
   }
 
+  suspend(): () => void {
+    this.#draw();
+    this.#area.clear();
+    this.#area.done();
+    this.#frame = [];
+    this.#suspended = true;
+    this.#options.stream.write(SHOW_CURSOR);
+    return () => {
+      this.#suspended = false;
+      if (!this.#closed) this.#options.stream.write(HIDE_CURSOR);
+    };
+  }
+
   close(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#closed = true;
+    this.#suspended = false;
     this.#release();
     for (const view of this.#builds.values()) this.#abandon(view);
     this.#builds.clear();
@@ -155,6 +170,7 @@ class TerminalSink implements Sink {
   }
 
   #draw(): void {
+    if (this.#suspended) return;
     if (this.#finished.length > 0) {
       this.#area.persist(this.#finished.join("\n"));
       this.#finished = [];
@@ -172,6 +188,7 @@ class TerminalSink implements Sink {
    * After a resize the terminal has wrapped our lines anew, so the area is as high as they are now, not as it was drawn.
    */
   #redraw(): void {
+    if (this.#suspended) return;
     const columns = this.#columns();
     const widths = this.#frame.map((line) => textWidth(stripVTControlCharacters(line)));
     const height = widths.reduce((sum, width) => sum + Math.max(1, Math.ceil(width / columns)), 0);

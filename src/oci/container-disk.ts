@@ -2,7 +2,7 @@ import type { DiskImage } from "../core/disk-image.ts";
 import type { ImageDescription } from "./image.ts";
 
 /** KubeVirt's QEMU runs as this user and group, and changes neither owner nor mode of a disk it finds in an image. */
-const QEMU_ID = 107;
+export const QEMU_ID = 107;
 
 /**
  * The image KubeVirt boots from: nothing but the disk, in `/disk`. Owner and mode are those of KubeVirt's user guide

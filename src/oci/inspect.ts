@@ -1,19 +1,16 @@
 import { createReadStream } from "node:fs";
-import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { createGunzip, createZstdDecompress } from "node:zlib";
 import type { Digest } from "../core/digest.ts";
 import { KvciError, messageOf } from "../core/error.ts";
-import { fileSource, streamSource } from "./byte-source.ts";
 import type { Descriptor } from "./descriptor.ts";
-import { layerCompression, type Compression } from "./media-types.ts";
+import { READ_BYTES, withLayerTar } from "./layer-source.ts";
+import { chainPart, LAYERED_DISK, type ChainPart } from "./layered-disk.ts";
+import { layerCompression } from "./media-types.ts";
 import type { ImagePlatform } from "./node-image.ts";
 import { blobFile, hashFor, startReading, type Reading } from "./read-blob.ts";
 import { scanLayout, type LayoutImage } from "./read-layout.ts";
-import { listTar, type TarFile, type TarListing } from "./tar-list.ts";
+import { listTar, type TarFile } from "./tar-list.ts";
 import { checkSignal } from "./check-signal.ts";
-
-const READ_BYTES = 1024 * 1024;
 
 export interface LayerReport {
   readonly digest: Digest;
@@ -21,6 +18,8 @@ export interface LayerReport {
   readonly sizeBytes: number;
   readonly annotations: Readonly<Record<string, string>>;
   readonly files: readonly TarFile[];
+  /** In the image of a layered disk: what the file of this layer holds. */
+  readonly chain?: ChainPart;
 }
 
 export interface ImageReport {
@@ -73,8 +72,13 @@ export async function inspectLayout(folder: string, options: InspectOptions = {}
   return { folder, verified: verify, images: images.map((image) => reportOf(image, listings)), others };
 }
 
-async function verifyBlobs({ folder, problems, blobs }: Reading, signal: AbortSignal | undefined): Promise<void> {
-  for (const digest of blobs.keys()) {
+/** Reads blobs (all that were found, unless told which) and compares their digests; what is wrong goes to the problems. */
+export async function verifyBlobs(
+  { folder, problems, blobs }: Reading,
+  signal: AbortSignal | undefined,
+  digests: Iterable<Digest> = blobs.keys(),
+): Promise<void> {
+  for (const digest of digests) {
     const file = blobFile(digest);
     const hash = hashFor(digest);
     try {
@@ -100,43 +104,14 @@ async function listLayer(
   // What is missing, or is a link or a pipe, is among the problems already and must not be opened.
   if (compression === undefined || !blobs.has(layer.digest)) return [];
   const file = blobFile(layer.digest);
+  const blob = { path: join(folder, file), sizeBytes: layer.size, compression, signal };
   try {
-    const { files, problems: found } = await listBlob(join(folder, file), {
-      sizeBytes: layer.size,
-      compression,
-      signal,
-    });
+    const { files, problems: found } = await withLayerTar(blob, (source) => listTar(source));
     for (const problem of found) problems.add(file, problem);
     return files;
   } catch (error) {
     problems.add(file, messageOf(error));
     return [];
-  }
-}
-
-interface LayerBlob {
-  readonly sizeBytes: number;
-  readonly compression: Compression;
-  readonly signal: AbortSignal | undefined;
-}
-
-async function listBlob(path: string, { sizeBytes, compression, signal }: LayerBlob): Promise<TarListing> {
-  if (compression === "none") {
-    const handle = await open(path, "r");
-    try {
-      return await listTar(fileSource(handle, sizeBytes));
-    } finally {
-      await handle.close();
-    }
-  }
-  const packed = createReadStream(path, { highWaterMark: READ_BYTES, ...(signal === undefined ? {} : { signal }) });
-  const plain = compression === "gzip" ? createGunzip() : createZstdDecompress();
-  packed.on("error", (error) => plain.destroy(error));
-  try {
-    return await listTar(streamSource(packed.pipe(plain)));
-  } finally {
-    packed.destroy();
-    plain.destroy();
   }
 }
 
@@ -165,8 +140,14 @@ function reportOf(image: LayoutImage, listings: ReadonlyMap<Digest, readonly Tar
       ...blobReport(layer),
       annotations: layer.annotations ?? {},
       files: listings.get(layer.digest) ?? [],
+      ...chainOf(image, layer),
     })),
   };
+}
+
+function chainOf({ manifest }: LayoutImage, { annotations = {} }: Descriptor): Pick<LayerReport, "chain"> {
+  const chain = manifest.annotations?.[LAYERED_DISK] === undefined ? undefined : chainPart(annotations);
+  return chain ? { chain } : {};
 }
 
 function blobReport({ digest, mediaType, size }: Descriptor): ImageReport["config"] {

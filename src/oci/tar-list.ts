@@ -31,16 +31,23 @@ export interface TarListing {
   readonly problems: readonly string[];
 }
 
+/** Gets every file of a tar in turn. `content` ends with the file; what is not read of it is passed over. */
+export type TarVisitor = (file: TarFile, content: Pick<ByteSource, "read">) => Promise<void>;
+
 interface State {
+  readonly visit: TarVisitor | undefined;
   readonly files: TarFile[];
   readonly problems: string[];
   local: PaxRecords | undefined;
   global: PaxRecords | undefined;
 }
 
-/** Reads a tar's headers and passes over its contents. Whatever the bytes are, it ends with a list and what was wrong. */
-export async function listTar(source: ByteSource): Promise<TarListing> {
-  const state: State = { files: [], problems: [], local: undefined, global: undefined };
+/**
+ * Reads a tar's headers and passes over its contents, or lets `visit` have them. Whatever the bytes are, it ends with a list
+ * and what was wrong; a visitor's error is among that.
+ */
+export async function listTar(source: ByteSource, visit?: TarVisitor): Promise<TarListing> {
+  const state: State = { visit, files: [], problems: [], local: undefined, global: undefined };
   try {
     while (await readEntry(source, state));
   } catch (error) {
@@ -60,18 +67,34 @@ async function readEntry(source: ByteSource, state: State): Promise<boolean> {
   const sizeBytes = header.size;
   if (!isCount(sizeBytes)) return stop(state, "has a size that cannot be");
   if (isMeta(header)) return readMeta(source, state, { header, sizeBytes });
-  addFile(state, header, sizeBytes);
-  const fits = await source.skip(sizeBytes + paddingBytes(sizeBytes));
+  const file = addFile(state, header, sizeBytes);
+  const unreadBytes = await showContent(source, file, state.visit);
+  const fits = await source.skip(unreadBytes + paddingBytes(sizeBytes));
   return fits || stop(state, "is cut off");
 }
 
-function addFile(state: State, header: DecodedHeader, sizeBytes: number): void {
+/** @returns how many bytes of the file are still to be passed over. */
+async function showContent(source: ByteSource, file: TarFile, visit: TarVisitor | undefined): Promise<number> {
+  let unreadBytes = file.sizeBytes;
+  await visit?.(file, {
+    async read(length) {
+      const bytes = await source.read(Math.min(length, unreadBytes));
+      unreadBytes -= bytes.byteLength;
+      return bytes;
+    },
+  });
+  return unreadBytes;
+}
+
+function addFile(state: State, header: DecodedHeader, sizeBytes: number): TarFile {
   // Not header.path alone: tar puts a ustar prefix in front of it even when the path comes from a pax header.
   const path = (state.local?.path ?? header.path ?? "").replace(/(?<=.)\/$/, "");
   if (path.split("/").includes("..")) stop(state, `names ${JSON.stringify(path)}, which leaves the image`);
   const { type, mode, uid, gid } = header;
-  state.files.push({ path, type, sizeBytes, mode: count(mode), uid: count(uid), gid: count(gid) });
+  const file = { path, type, sizeBytes, mode: count(mode), uid: count(uid), gid: count(gid) };
+  state.files.push(file);
   state.local = undefined;
+  return file;
 }
 
 function isMeta({ type }: DecodedHeader): boolean {

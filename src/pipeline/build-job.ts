@@ -1,8 +1,9 @@
+import type { BuildRequest } from "../core/builder.ts";
 import type { Base } from "../core/disk-image.ts";
 import type { Plan, SourceFile } from "../core/plan.ts";
 
 /** One build: what is built, from what, and where to. */
-export interface BuildJob {
+export interface BuildJob extends Pick<BuildRequest, "cache" | "machineSlot"> {
   readonly plan: Plan;
   readonly base: Base;
   /** Host files of copy-in ops, by digest. */

@@ -8,6 +8,24 @@ import { ARCHES } from "../core/platform.ts";
 const digest = z.custom<Digest>((value) => typeof value === "string" && isDigest(value), "a digest is needed");
 const bytes = z.int().min(0);
 
+/** The image of a layered disk: `digest` and `bytes` of a file are those of the OCI layer that it is alone in. */
+const layered = z.object({
+  folder: z.string(),
+  ref: z.string(),
+  digest,
+  bytes,
+  files: z.array(
+    z.object({
+      file: z.string(),
+      phase: z.string(),
+      digest,
+      bytes,
+      virtualBytes: bytes,
+      steps: z.array(z.object({ name: z.string(), key: digest })),
+    }),
+  ),
+});
+
 /** What a build was made of and what came out: `build.json`, described in docs/build-record.md. */
 const buildRecord = z.object({
   schema: z.literal("kvci-build/build"),
@@ -22,6 +40,8 @@ const buildRecord = z.object({
     bootLoader: z.enum(["grub", "systemd-boot", "zipl"]),
   }),
   planId: digest,
+  /** Of everything the folder depends on; equal means that building again would make the same. */
+  resultId: digest.optional(),
   keyFormatVersion: z.int(),
   startedAt: z.iso.datetime(),
   durationMs: z.number(),
@@ -33,6 +53,7 @@ const buildRecord = z.object({
   traces: z.object({ publicKey: z.string(), machineId: z.string() }),
   disk: z.object({ file: z.string(), digest, bytes, virtualBytes: bytes }),
   image: z.object({ folder: z.string(), digest, bytes }).optional(),
+  layered: layered.optional(),
   packages: z.object({ file: z.string(), count: z.int() }),
   sbom: z.object({ file: z.string() }),
   tools: z.record(z.string(), z.string()),

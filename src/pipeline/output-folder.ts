@@ -13,6 +13,11 @@ export interface OutputFolder {
   readonly logs: string;
 }
 
+/** Where the finished build of a template is, or would be. */
+export function outputFolder(out: string, template: string, arch: string): string {
+  return join(out, template, arch);
+}
+
 /**
  * Prepares `out/<template>/<arch>`. What a killed run left half-written is removed, and an exchange that it left in the middle
  * is taken back. The caller holds the lock of this output.

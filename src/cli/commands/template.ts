@@ -1,30 +1,30 @@
+import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
-import { packagesBase } from "../../../builders/packages/packages-base.ts";
-import type { PackagesBase } from "../../core/base.ts";
+import type { CachePolicy } from "../../core/builder.ts";
 import type { Environment } from "../../core/environment.ts";
-import type { Arch } from "../../core/platform.ts";
-import { silentJournal } from "../../core/journal.ts";
-import { openStore } from "../../store/file-store.ts";
 import type { App } from "../app.ts";
 import type { TemplateFlags } from "../flags.ts";
 import { bounded } from "../bounded.ts";
-import { buildPlanned, type BuildSetup, type FinishedBuild } from "../build.ts";
+import { buildPlanned } from "../build.ts";
+import type { BuildSetup, FinishedBuild } from "../build-setup.ts";
 import { environmentNamed } from "../environment-named.ts";
-import { preferredArch } from "../preferred-arch.ts";
-import { buildName, loadNamed, planTemplate, type KnownBase, type PlannedTemplate } from "../plans.ts";
+import { knownBases, planNamed, statusPorts } from "../named-plans.ts";
+import { planStatus } from "../plan-status.ts";
+import { buildName, type PlannedTemplate } from "../plans.ts";
 import { needPrograms } from "../need-programs.ts";
+import { machineSlots, memoryBudgetMiB } from "../machine-slots.ts";
 import { printBuilds } from "../print-builds.ts";
 import { withSession } from "../session.ts";
 import { planJson, renderPlan } from "../template-loader/render-plan.ts";
+import { streamLook } from "../template-loader/render-status.ts";
 
 /** `kvci-build template`: plans, and unless only the plan is wanted, builds, wraps and verifies. */
 export async function template(app: App, names: readonly string[], flags: TemplateFlags): Promise<number> {
   const environment = await environmentNamed(app, flags.env);
   const known = await knownBases(app, environment);
-  const planned = await planAll(app, names, { arch: flags.arch, known });
+  const planned = await planNamed(app, names, { arch: flags.arch, known });
   if (flags.plan) {
-    const plans = planned.map(({ plan }) => plan);
-    app.stdout.write(flags.json ? plans.map(planJson).join("") : plans.map(renderPlan).join("\n"));
+    await printPlans(app, planned, flags);
     return 0;
   }
   const builds = await buildAll(app, planned, { environment, known, flags });
@@ -32,24 +32,19 @@ export async function template(app: App, names: readonly string[], flags: Templa
   return builds.every(({ verification }) => verification?.ok ?? true) ? 0 : 7;
 }
 
-async function planAll(
-  app: App,
-  names: readonly string[],
-  options: { readonly arch: Arch | undefined; readonly known: KnownBase },
-): Promise<PlannedTemplate[]> {
-  const planned: PlannedTemplate[] = [];
-  for (const name of names) {
-    const loaded = await loadNamed(app, name);
-    const arch = options.arch ?? preferredArch(loaded.template.arches, process.arch);
-    planned.push(await planTemplate(app, { loaded, arch, known: options.known }));
+/** Each plan with what would be done of it now. */
+async function printPlans(app: App, planned: readonly PlannedTemplate[], flags: TemplateFlags): Promise<void> {
+  const ports = statusPorts(app, flags);
+  const texts: string[] = [];
+  for (const { plan } of planned) {
+    const status = await planStatus(plan, ports);
+    texts.push(flags.json ? planJson(plan, status) : renderPlan(plan, status, streamLook(app.stdout)));
   }
-  return planned;
+  app.stdout.write(texts.join(flags.json ? "" : "\n"));
 }
 
-async function knownBases(app: App, environment: Environment): Promise<KnownBase> {
-  const store = await openStore(app.storeRoot, { runId: "plan", description: "plan" });
-  const bases = packagesBase({ store, journal: silentJournal, signal: app.signal, environment });
-  return (image: PackagesBase, arch: Arch) => bases.known(image, arch);
+function cachePolicy({ warmStatesGiB }: Environment, { cache, warm }: TemplateFlags): CachePolicy {
+  return { layers: cache, warmStates: warm && warmStatesGiB > 0, warmStateBytes: warmStatesGiB * 1024 ** 3 };
 }
 
 async function buildAll(
@@ -68,8 +63,12 @@ async function buildAll(
   };
   return withSession(app, session, async (open) => {
     const out = resolve(app.cwd, flags.out);
-    const setup: BuildSetup = { session: open, environment, known, out, verify: flags.verify };
-    await needPrograms(open, planned, flags.verify);
-    return bounded(planned, environment.parallelBuilds, (each) => buildPlanned(each, setup));
+    const cache = cachePolicy(environment, flags);
+    const slots = machineSlots(memoryBudgetMiB());
+    const { verify, onError } = flags;
+    const setup: BuildSetup = { session: open, environment, known, out, verify, cache, slots, onError };
+    await needPrograms(open, planned, verify);
+    const jobs = flags.jobs ?? environment.parallelBuilds ?? Math.max(1, Math.floor(availableParallelism() / 2));
+    return bounded(planned, jobs, (each) => buildPlanned(each, setup));
   });
 }

@@ -1,13 +1,19 @@
 import { shortDigest } from "../../core/digest.ts";
 import { describeOp, type PlannedOp } from "../../core/op.ts";
 import type { Plan, PlannedBase, PlannedStep } from "../../core/plan.ts";
+import type { PlanStatus } from "../plan-status.ts";
+import { PLAIN_LOOK, renderStatus, statusJson, stepSettings, type Look } from "./render-status.ts";
+import { visible } from "./visible.ts";
 
 /** What a line of the plan shows of an op; the whole of it is in `--json`. */
 const MAX_OP_WIDTH = 100;
 const MIB = 1024 ** 2;
 
-/** A plan for people: what it is made of, then every step with its key and its ops, one per line. Ends in a newline. */
-export function renderPlan(plan: Plan): string {
+/**
+ * A plan for people: what it is made of, every step with its key and its ops, one per line, and last, where a terminal shows
+ * it without scrolling, what would be done of it and why. Ends in a newline.
+ */
+export function renderPlan(plan: Plan, status?: PlanStatus, look: Look = PLAIN_LOOK): string {
   const { disk, machine } = plan;
   const { platform } = disk;
   const labels = Object.entries(plan.labels).map(([name, value]) => `${name}=${value}`);
@@ -25,16 +31,22 @@ export function renderPlan(plan: Plan): string {
   const width = Math.max(...facts.map(([name]) => name.length));
   const head = facts.map(([name, value]) => `${name.padEnd(width)}  ${visible(value)}`);
   const seal = ["", "seal, never cached", ...plan.disk.seal.map(opLine)];
-  return [...head, ...plan.disk.steps.flatMap(stepLines), ...seal, ""].join("\n");
+  const doing = status ? ["", ...renderStatus(plan, status, look)] : [];
+  return [...head, ...plan.disk.steps.flatMap(stepLines), ...seal, ...doing, ""].join("\n");
 }
 
-/** A plan for programs: the very object that is hashed, in the order in which it is made. The same input gives the same bytes. */
-export function planJson(plan: Plan): string {
-  return `${JSON.stringify(plan, null, 2)}\n`;
+/**
+ * A plan for programs: the very object that is hashed, in the order in which it is made, and after its members as `cache`
+ * what would be done of it. The same input and the same store give the same bytes.
+ */
+export function planJson(plan: Plan, status?: PlanStatus): string {
+  const value = status ? { ...plan, cache: statusJson(status) } : plan;
+  return `${JSON.stringify(value, null, 2)}\n`;
 }
 
-function stepLines({ name, key, ops }: PlannedStep, index: number): string[] {
-  return ["", `${String(index + 1).padStart(2)}  ${name}, key ${shortDigest(key)}`, ...ops.map(opLine)];
+function stepLines(step: PlannedStep, index: number): string[] {
+  const title = [step.name, `key ${shortDigest(step.key)}`, ...stepSettings(step)].join(", ");
+  return ["", `${String(index + 1).padStart(2)}  ${title}`, ...step.ops.map(opLine)];
 }
 
 function opLine(op: PlannedOp): string {
@@ -56,9 +68,4 @@ function describeBase({ image, identity, pinned }: PlannedBase): string {
     default:
       return `${image.kind} ${image.distribution} ${image.release}, ${digest}`;
   }
-}
-
-/** Control and direction characters as escapes: a plan is read on a terminal before anybody trusts it. */
-function visible(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
 }

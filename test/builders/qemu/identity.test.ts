@@ -1,42 +1,62 @@
 import assert from "node:assert/strict";
-import { buildIdentity } from "../../../builders/qemu/identity.ts";
-import type { Base } from "../../../src/core/disk-image.ts";
+import { buildIdentity, newKeys, type BuildIdentity } from "../../../builders/qemu/identity.ts";
 
-const disk = {
-  path: "/base.qcow2",
-  format: "qcow2",
-  virtualBytes: 1,
-  fileBytes: 1,
-  digest: `sha256:${"0".repeat(64)}`,
-} as const;
-const ofOurs: Base = { disk, identity: "systemd-credentials" };
-const ofOthers: Base = { disk, identity: "nocloud" };
+const OURS = { identity: "systemd-credentials" } as const;
+const OTHERS = { identity: "nocloud" } as const;
+const keys = newKeys();
+
+/** A line of a private key that no other key has. */
+function bodyOf(privateKey: string): string {
+  const line = privateKey.split("\n")[2] ?? "";
+  assert.ok(line.length > 20);
+  return line;
+}
+
+/** What is carried into a guest, also what is in base64 there. */
+function everythingIn({ credentials, seed }: BuildIdentity["boot"]): string {
+  const carried = `${JSON.stringify(credentials)}${Buffer.from(seed ?? []).toString("latin1")}`;
+  const packed = carried.match(/[A-Za-z0-9+/=]{40,}/g) ?? [];
+  return [carried, ...packed.map((text) => Buffer.from(text, "base64").toString())].join("\n");
+}
 
 describe("a build's identity", () => {
-  it("is new for every build", () => {
-    const [one, two] = [buildIdentity(ofOurs, "a"), buildIdentity(ofOurs, "a")];
-    assert.notEqual(one.publicKey, two.publicKey);
-    assert.notEqual(one.access.hostKey, two.access.hostKey);
+  it("has keys that are new for every boot", () => {
+    const other = newKeys();
+    assert.notEqual(keys.clientKey.privateKey, other.clientKey.privateKey);
+    assert.notEqual(keys.hostKey.publicKey, other.hostKey.publicKey);
   });
 
-  it("knows the host key before the guest has it", () => {
-    assert.match(buildIdentity(ofOurs, "a").access.hostKey, /^ssh-ed25519 [A-Za-z0-9+/=]+$/);
+  it("is the same again from the same keys, as a restored machine needs it", () => {
+    assert.deepEqual(buildIdentity(OURS, "a", keys), buildIdentity(OURS, "a", keys));
   });
 
-  it("gets into bases of ours by a credential, into others by a seed, and never carries the client's private key", () => {
-    const [ours, others] = [buildIdentity(ofOurs, "a"), buildIdentity(ofOthers, "a")];
+  it("logs in with one key and expects the other, which it knows before the guest has it", () => {
+    const { access, publicKey } = buildIdentity(OURS, "a", keys);
+    assert.equal(access.privateKey, keys.clientKey.privateKey);
+    assert.match(access.hostKey, /^ssh-ed25519 [A-Za-z0-9+/=]+$/);
+    assert.ok(keys.hostKey.publicKey.startsWith(access.hostKey));
+    assert.equal(publicKey, keys.clientKey.publicKey);
+  });
+
+  it("gets into bases of ours by a credential, into others by a seed", () => {
+    const [ours, others] = [buildIdentity(OURS, "a", keys), buildIdentity(OTHERS, "a", keys)];
     assert.deepEqual(Object.keys(ours.boot.credentials ?? {}), ["tmpfiles.extra"]);
-    assert.equal(ours.boot.seed, undefined);
-    const seed = Buffer.from(others.boot.seed ?? []).toString("latin1");
-    assert.match(seed, /disable_root/);
-    const secret = others.access.privateKey.split("\n")[2] ?? "";
-    assert.ok(secret.length > 20 && !seed.includes(secret));
+    assert.deepEqual([ours.boot.seed, others.boot.credentials], [undefined, undefined]);
+    assert.ok((others.boot.seed?.length ?? 0) > 0);
   });
 
-  it("marks NoCloud guests as being built, and waits for their cloud-init", () => {
-    const others = buildIdentity(ofOthers, "a");
-    assert.match(Buffer.from(others.boot.seed ?? []).toString("latin1"), /\/run\/kvci-build/);
-    assert.deepEqual(others.settled, ["cloud-init", "status", "--wait"]);
-    assert.equal(buildIdentity(ofOurs, "a").settled, undefined);
+  for (const base of [OURS, OTHERS]) {
+    it(`never hands out the private key that logs in, by ${base.identity}`, () => {
+      const all = everythingIn(buildIdentity(base, "a", keys).boot);
+      assert.ok(all.includes(bodyOf(keys.hostKey.privateKey)), "the host's key is not found where it is");
+      assert.ok(!all.includes(bodyOf(keys.clientKey.privateKey)));
+    });
+  }
+
+  it("keeps cloud-init from writing keys of its own onto the disk", () => {
+    const seed = Buffer.from(buildIdentity(OTHERS, "a", keys).boot.seed ?? []).toString("latin1");
+    assert.match(seed, /"users":\[\],"ssh_pwauth":false,"ssh_deletekeys":false,"ssh_genkeytypes":\[\]/);
+    assert.match(seed, /mkdir -p \/run\/kvci-build/);
+    assert.doesNotMatch(seed, /ssh_authorized_keys/);
   });
 });

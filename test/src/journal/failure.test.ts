@@ -33,6 +33,16 @@ describe("rendered failure", () => {
     ]);
   });
 
+  it("shows commands whole, however narrow the terminal", () => {
+    const command = "less /var/lib/builds/out/quickstart/amd64.logs/console-containerd.log";
+    const commands = [
+      { what: "resume", command: "kvci-build template x" },
+      { what: "log", command },
+    ] as const;
+    const text = renderFailure(failure, { commands, logs, width: 40 });
+    assert.ok(text.includes(`\nTo go on:\n  resume  kvci-build template x\n  log     ${command}\n\nWhere`), text);
+  });
+
   it("leaves out what there is nothing of", () => {
     const bare = new KvciError("usage", "no template given", { hint: "Name one." });
     assert.equal(renderFailure(bare), "✖ no template given\n  error usage\n\nWhat to do: Name one.");
@@ -68,5 +78,13 @@ describe("failure record", () => {
       causes: ["channel closed", "read ECONNRESET"],
       logs,
     });
+  });
+
+  it("has commands by what they do, and the screen", () => {
+    const commands = [{ what: "resume", command: "kvci-build template x" }] as const;
+    const record = failureRecord(failure, { commands, screen: "/out/screen.png" });
+    assert.deepEqual(record.commands, { resume: "kvci-build template x" });
+    assert.equal(record.screen, "/out/screen.png");
+    assert.ok(!("commands" in failureRecord(failure)));
   });
 });

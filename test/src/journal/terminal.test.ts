@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { Journal } from "../../../src/core/journal.ts";
 import { createJournal, type BuildJournal } from "../../../src/journal/event-journal.ts";
 import { plainPaint } from "../../../src/journal/paint.ts";
+import type { Sink } from "../../../src/journal/sink.ts";
 import { terminalSink } from "../../../src/journal/terminal.ts";
 import { textWidth } from "../../../src/journal/text-width.ts";
 import { FakeTerminal, FakeTime } from "./fake-terminal.ts";
@@ -9,6 +10,7 @@ import { FakeTerminal, FakeTime } from "./fake-terminal.ts";
 const STEPS = ["swap-off", "containerd", "kubernetes"];
 
 interface Scene {
+  readonly sink: Sink;
   readonly terminal: FakeTerminal;
   readonly time: FakeTime;
   readonly journal: BuildJournal;
@@ -35,6 +37,7 @@ async function open(severalBuilds = false): Promise<Scene> {
     terminal,
     time,
     exit,
+    sink,
     journal: createJournal({ build: "quickstart-amd64", sinks: [sink], clock: time.clock }),
   };
 }
@@ -97,6 +100,26 @@ describe("terminal", () => {
     await second.journal.close();
     assert.equal(second.terminal.cursorVisible, true);
     assert.deepEqual([second.exit.length, second.time.tickers, second.terminal.listenerCount("resize")], [0, 0, 0]);
+  });
+
+  it("leaves the screen to others for a while", async () => {
+    const { terminal, time, journal, sink } = await open();
+    await journal.span({ name: "steps", kind: "phase" }, () => {
+      time.pass(200);
+      const resume = sink.suspend?.();
+      const shown = terminal.raw;
+      time.pass(1_000);
+      terminal.emit("resize");
+      assert.equal(terminal.raw, shown, "drawn while suspended");
+      assert.equal(terminal.cursorVisible, true);
+      assert.ok(!terminal.text.includes("steps"), terminal.text);
+      resume?.();
+      time.pass(200);
+      assert.equal(terminal.cursorVisible, false);
+      assert.match(terminal.text, /steps/);
+      return Promise.resolve();
+    });
+    await journal.close();
   });
 
   it("draws at most ten frames a second, however much is written", async () => {

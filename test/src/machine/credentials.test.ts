@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
-import { identityCredential } from "../../../src/machine/credentials.ts";
+import { execFileSync } from "node:child_process";
+import { identityCredential, identityScript } from "../../../src/machine/credentials.ts";
+
+const IDENTITY = {
+  clientKey: { privateKey: "CLIENT PRIVATE", publicKey: "ssh-ed25519 AAAA kvci-build@build" },
+  hostKey: { privateKey: "HOST PRIVATE", publicKey: "ssh-ed25519 BBBB" },
+};
 
 describe("the identity credential", () => {
-  const text = identityCredential({
-    clientKey: { privateKey: "CLIENT PRIVATE", publicKey: "ssh-ed25519 AAAA kvci-build@build" },
-    hostKey: { privateKey: "HOST PRIVATE", publicKey: "ssh-ed25519 BBBB" },
-  });
+  const text = identityCredential(IDENTITY);
   const lines = text
     .trimEnd()
     .split("\n")
@@ -33,5 +36,29 @@ describe("the identity credential", () => {
       "root",
       "root",
     ]);
+  });
+});
+
+describe("the identity script", () => {
+  const script = identityScript(IDENTITY);
+  const contentOf = (path: string): string => {
+    const found = script.split("\n").find((line) => line.endsWith(`| base64 -d > ${path}`));
+    return Buffer.from(found?.split(" ")[2] ?? "", "base64").toString();
+  };
+
+  it("is shell that parses", () => {
+    execFileSync("sh", ["-n"], { input: script });
+  });
+
+  it("writes the very files of the credential, for nobody else to read while they are written", () => {
+    assert.equal(script.split("\n")[0], "umask 077");
+    assert.equal(contentOf("/run/kvci-build/host_key"), "HOST PRIVATE");
+    assert.equal(contentOf("/run/kvci-build/authorized_keys"), "ssh-ed25519 AAAA kvci-build@build\n");
+    assert.match(contentOf("/etc/ssh/sshd_config.d/00-kvci-build.conf"), /^HostKey \/run\/kvci-build\/host_key$/m);
+    assert.match(script, /chmod 0600 \/run\/kvci-build\/host_key/);
+  });
+
+  it("never carries the client's private key", () => {
+    assert.ok(!script.includes(Buffer.from("CLIENT PRIVATE").toString("base64")));
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { isoImage } from "../../../src/machine/iso9660.ts";
-import { knownHostKey, noCloudSeed, rootAccess } from "../../../src/machine/nocloud.ts";
+import { noCloudSeed } from "../../../src/machine/nocloud.ts";
 
 /** Reads an image back the way Linux's isofs does: descriptor, root directory, records. */
 function readIso(image: Uint8Array): { label: string; files: Record<string, string> } {
@@ -26,20 +26,11 @@ function readIso(image: Uint8Array): { label: string; files: Record<string, stri
 describe("a NoCloud seed", () => {
   it("is a disc labelled cidata with the two files cloud-init reads", () => {
     const { label, files } = readIso(
-      noCloudSeed({ instanceId: "i-1", hostname: "node01", userData: rootAccess("ssh-ed25519 AAAA me") }),
+      noCloudSeed({ instanceId: "i-1", hostname: "node01", userData: { users: [], bootcmd: ["true"] } }),
     );
     assert.equal(label, "cidata");
     assert.deepEqual(JSON.parse(files["meta-data"] ?? ""), { "instance-id": "i-1", "local-hostname": "node01" });
-    assert.match(files["user-data"] ?? "", /^#cloud-config\n/);
-    assert.match(files["user-data"] ?? "", /ssh-ed25519 AAAA me/);
-  });
-
-  it("brings the host key the build expects", () => {
-    const pair = { privateKey: "PRIVATE\n", publicKey: "ssh-ed25519 BBBB" };
-    assert.deepEqual(knownHostKey(pair), {
-      ssh_deletekeys: true,
-      ssh_keys: { ed25519_private: "PRIVATE\n", ed25519_public: "ssh-ed25519 BBBB" },
-    });
+    assert.equal(files["user-data"], '#cloud-config\n{"users":[],"bootcmd":["true"]}\n');
   });
 
   it("keeps files of any size whole, and gives equal bytes for equal files", () => {

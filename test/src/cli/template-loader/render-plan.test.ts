@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { planJson, renderPlan } from "../../../../src/cli/template-loader/render-plan.ts";
+import { PLAIN_LOOK, renderStatus } from "../../../../src/cli/template-loader/render-status.ts";
 import { cloudImage, fromTemplate, localDisk } from "../../../../src/core/base.ts";
 import { shortDigest } from "../../../../src/core/digest.ts";
 import { copyIn, reboot, run, writeFile } from "../../../../src/core/op.ts";
 import { defineStep } from "../../../../src/core/step.ts";
+import { freshBoot, maxAge, phase, volatile } from "../../../../src/core/step-settings.ts";
 import { BASE, plan } from "../../core/arbitraries.ts";
 
 const steps = [
@@ -42,6 +44,20 @@ seal, never cached
     );
   });
 
+  it("says what a step asks for beside its ops", () => {
+    const [only] = phase("node", [freshBoot(volatile(maxAge("7d", defineStep("s", []))))]);
+    assert.ok(only);
+    const shown = renderPlan(plan({ steps: [only] }));
+    assert.match(shown, /^ 1 {2}s, key [0-9a-f]{12}, volatile, maxAge 7d, freshBoot, phase node$/m);
+  });
+
+  it("ends with what would be done of it", () => {
+    const made = plan({ steps });
+    const status = { firstBoot: "will-run", steps: [], layers: [], estimate: { totalMs: 0, parts: [] } } as const;
+    const expected = `${renderPlan(made)}\n${renderStatus(made, status, PLAIN_LOOK).join("\n")}\n`;
+    assert.equal(renderPlan(made, status), expected);
+  });
+
   it("names every kind of base", () => {
     const system = { distribution: "fedora", release: "43" } as const;
     const bases = [
@@ -76,5 +92,14 @@ describe("plan for programs", () => {
     const made = plan({ steps });
     assert.deepEqual(JSON.parse(planJson(made)), made);
     assert.match(planJson(made), /^\{\n {2}"formatVersion": 1,[^]*\}\n$/);
+  });
+
+  it("has what would be done of it as one more member, the others as they were", () => {
+    const made = plan({ steps });
+    const status = { firstBoot: "cached", steps: [], layers: [], estimate: { totalMs: 0, parts: [] } } as const;
+    const { cache, ...rest } = JSON.parse(planJson(made, status)) as Record<string, unknown>;
+    assert.deepEqual(rest, made);
+    assert.deepEqual(cache, { firstBoot: "cached", steps: [], estimate: { totalMs: 0, parts: [] } });
+    assert.ok(planJson(made, status).startsWith(planJson(made).slice(0, -3)));
   });
 });
