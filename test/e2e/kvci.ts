@@ -1,23 +1,19 @@
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { packagesBase } from "../../builders/packages/packages-base.ts";
-import { packages } from "../../src/core/base.ts";
-import { defineEnvironment } from "../../src/core/environment.ts";
+import { setTimeout as delay } from "node:timers/promises";
 import type { BuildEvent, StampedEvent } from "../../src/core/event.ts";
-import { silentJournal } from "../../src/core/journal.ts";
+import { WARM_KIND } from "../../builders/qemu/warm-states.ts";
 import { processesWith } from "../../src/host/process-table.ts";
-import { openStore } from "../../src/store/file-store.ts";
+import { shellCommand } from "../../src/machine/shell-quote.ts";
+import type { Layer } from "../../src/store/layer.ts";
+import { fileLayerStore } from "../../src/store/layer-store.ts";
+import { E2E, linkShared, MAIN } from "./shared-store.ts";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const MAIN = join(ROOT, "src/cli/main.ts");
-const E2E = join(ROOT, ".kvci/e2e");
-/** Kept from run to run, for the base that is made from packages. Workspaces have stores of their own with links to it. */
-const SHARED_STORE = process.env["KVCI_E2E_STORE"] ?? join(E2E, "store");
+export { templateText } from "./template-text.ts";
+
 /** Marks every process that a test starts, and all that those start. */
 const MARK = "KVCI_E2E_WORKSPACE";
 
@@ -28,12 +24,23 @@ export interface Ended {
   readonly events: readonly BuildEvent[];
 }
 
-/** Makes the base all tests build on, unless it is there; tests that run at once wait for one of them. */
-async function sharedBase(): Promise<void> {
-  const signal = new AbortController().signal;
-  const store = await openStore(SHARED_STORE, { runId: randomUUID(), description: "the tests" });
-  const bases = packagesBase({ store, signal, journal: silentJournal, environment: defineEnvironment({}) });
-  await bases.provide(packages({ distribution: "debian", release: "12" }), "amd64");
+/** How kvci-build is started: with that on its standard input, or on a terminal that the test types on. */
+export interface StartOptions {
+  readonly stdin?: string;
+  readonly terminal?: boolean;
+}
+
+/** Whether a workspace's store also has the layer of the shared base's first boot, and the machine's memory right after it. */
+export interface WorkspaceOptions {
+  readonly firstBoot?: boolean;
+}
+
+/** The command line of a kvci-build, within a terminal of its own where that is wanted. */
+function commandOf(args: readonly string[], terminal: boolean): [string, string[]] {
+  const argv = ["--disable-warning=ExperimentalWarning", MAIN, ...args];
+  // `script` is in bsdutils, which every Debian has.
+  if (terminal) return ["script", ["-qec", shellCommand([process.execPath, ...argv]), "/dev/null"]];
+  return [process.execPath, argv];
 }
 
 /** A folder with templates and a store, from which kvci-build is started as a user would. */
@@ -52,24 +59,50 @@ export class Workspace {
   static async create(
     files: Readonly<Record<string, string>>,
     env: Readonly<Record<string, string>> = {},
+    { firstBoot = false }: WorkspaceOptions = {},
   ): Promise<Workspace> {
     await mkdir(E2E, { recursive: true });
-    await sharedBase();
     const workspace = new Workspace(await mkdtemp(join(E2E, "workspace-")), env);
-    await mkdir(workspace.store);
-    // What is in a store is never written again, so links are as good as copies.
-    await promisify(execFile)("cp", ["-al", join(SHARED_STORE, "entries"), workspace.store]);
-    for (const [name, content] of Object.entries(files)) await writeFile(join(workspace.folder, name), content);
+    const entries = join(workspace.store, "entries");
+    await mkdir(entries, { recursive: true });
+    await linkShared(entries, { firstBoot });
+    for (const [name, content] of Object.entries(files)) await workspace.write(name, content);
     return workspace;
   }
 
+  /** Writes a file of the workspace, whole. */
+  write(name: string, content: string): Promise<void> {
+    return writeFile(this.path(name), content);
+  }
+
+  /** Every layer of the workspace's store. */
+  layers(): Promise<Layer[]> {
+    return fileLayerStore({ root: this.store }).list();
+  }
+
+  /** Folders of the store's warm states, by what they stand on: `step mark of small`. */
+  async warmStates(): Promise<Map<string, string>> {
+    const root = join(this.store, "entries", WARM_KIND);
+    const found = new Map<string, string>();
+    for (const name of await readdir(root).catch(() => [])) {
+      const note = JSON.parse(await readFile(join(root, name, "entry.json"), "utf8")) as { what: string };
+      found.set(note.what.replace(/^memory after /, ""), join(root, name));
+    }
+    return found;
+  }
+
   /** Starts kvci-build; with `--json` among `args`, its events can be waited for. */
-  start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
-    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", MAIN, ...args], {
+  start(
+    args: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    { stdin, terminal = false }: StartOptions = {},
+  ): Running {
+    const child = spawn(...commandOf(args, terminal), {
       cwd: this.folder,
       env: { ...process.env, NO_COLOR: "1", KVCI_BUILD_STORE: this.store, ...this.#env, ...env, [MARK]: this.#id },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [stdin !== undefined || terminal ? "pipe" : "ignore", "pipe", "pipe"],
     });
+    if (stdin !== undefined) child.stdin?.end(stdin);
     return new Running(child);
   }
 
@@ -104,6 +137,9 @@ export class Running {
   readonly end: Promise<Ended>;
   readonly #child: ChildProcess;
   readonly #events: BuildEvent[] = [];
+  #output = "";
+  #seen = 0;
+  #ended = false;
   readonly #waiting = new Set<{ wanted: (event: BuildEvent) => boolean; found: (event: BuildEvent) => void }>();
 
   constructor(child: ChildProcess) {
@@ -114,6 +150,24 @@ export class Running {
 
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
+  }
+
+  /** Types on its terminal. */
+  type(keys: string): void {
+    this.#child.stdin?.write(keys);
+  }
+
+  /** Waits until standard output shows `text`, behind what was waited for before; fails when the command ends without. */
+  async shown(text: string): Promise<void> {
+    for (;;) {
+      const at = this.#output.indexOf(text, this.#seen);
+      if (at >= 0) {
+        this.#seen = at + text.length;
+        return;
+      }
+      if (this.#ended) throw new Error(`ended without showing "${text}": ${this.#output.slice(-2000)}`);
+      await delay(50);
+    }
   }
 
   /** The first event of that kind, past or to come; fails when the command ends without. */
@@ -137,8 +191,8 @@ export class Running {
   async #watch(): Promise<Ended> {
     const { stdout, stderr } = this.#child;
     if (!stdout || !stderr) throw new Error("no pipes");
-    let [out, err] = ["", ""];
-    stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
+    let err = "";
+    stdout.on("data", (chunk: Buffer) => (this.#output += chunk.toString()));
     createInterface({ input: stderr }).on("line", (line) => {
       err += `${line}\n`;
       const event = eventIn(line);
@@ -147,7 +201,8 @@ export class Running {
       for (const { wanted, found } of this.#waiting) if (wanted(event)) found(event);
     });
     const status = await new Promise<number | null>((resolve) => this.#child.once("close", resolve));
-    return { status, stdout: out, stderr: err, events: this.#events };
+    this.#ended = true;
+    return { status, stdout: this.#output, stderr: err, events: this.#events };
   }
 }
 
@@ -159,16 +214,25 @@ function eventIn(line: string): BuildEvent | undefined {
   }
 }
 
-/** A template on the base that all tests share, with the given steps. */
-export function templateText(name: string, steps: string, more = ""): string {
-  return `import { copyIn, defineStep, defineTemplate, packages, reboot, run, waitFor, writeFile } from "kvci-build";
-export default defineTemplate({
-  name: ${JSON.stringify(name)},
-  base: packages({ distribution: "debian", release: "12" }),
-  disk: { sizeGiB: 3 },
-  machine: { memoryMiB: 1024, cpus: 2 },
-  steps: [${steps}],
-  ${more}
-});
-`;
+/** Names of the steps that were begun. */
+export function ranSteps({ events }: Pick<Ended, "events">): string[] {
+  return events.flatMap((event) => (event.type === "span-started" && event.kind === "step" ? [event.name] : []));
+}
+
+/** Names of the steps whose disk was kept as a layer; `first boot` for that. */
+export function keptSteps({ events }: Pick<Ended, "events">): string[] {
+  return events.flatMap((event) => (event.type === "layer-kept" ? [event.step] : []));
+}
+
+/** Names of the steps after which a machine went on from its memory. */
+export function restoredSteps({ events }: Pick<Ended, "events">): string[] {
+  return events.flatMap((event) => (event.type === "warm-state-restored" ? [event.step] : []));
+}
+
+export function bootedMachine({ events }: Pick<Ended, "events">): boolean {
+  return events.some((event) => event.type === "span-started" && event.name === "boot");
+}
+
+export function warnings({ events }: Pick<Ended, "events">): string[] {
+  return events.flatMap((event) => (event.type === "warning" ? [`${event.subject}: ${event.detail}`] : []));
 }

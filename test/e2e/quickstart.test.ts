@@ -83,7 +83,9 @@ describe("kvci-build template quickstart.ts", () => {
   it("wraps it into an image that skopeo and oras read", async () => {
     const record = await readBuildRecord(out);
     const layout = join(out, "image");
-    const inspected = JSON.parse(execFileSync("skopeo", ["inspect", `oci:${layout}`], { encoding: "utf8" })) as {
+    const inspected = JSON.parse(
+      execFileSync("skopeo", ["inspect", `oci:${layout}:quickstart`], { encoding: "utf8" }),
+    ) as {
       Digest: string;
       Architecture: string;
       Labels: Record<string, string>;
