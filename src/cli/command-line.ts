@@ -205,5 +205,5 @@ const EXAMPLES = `Examples:
   kvci-build cache gc --max-size 20G          make room in the store`;
 
 const EXIT_STATUSES = `Exit statuses:
-  0 done   1 a defect of kvci-build   3 wrong input   4 the host lacks something
+  0 done   1 a defect of kvci-build   2 something would be done   3 wrong input   4 the host lacks something
   5 a download, digest or signature   6 the guest or a step   7 verification   130 interrupted`;

@@ -38,8 +38,8 @@ export interface Firmware {
 const QEMU_VERSION = {
   args: ["--version"],
   pattern: /version (\d+(?:\.\d+)+)/,
-  // 5.1 is the first to write zstd clusters into qcow2.
-  least: "5.1",
+  // 5.1 is the first to write zstd clusters into qcow2, 6.0 the first that can end instead of restarting the guest (-action).
+  least: "6.0",
 } as const;
 
 const VERSION = { args: ["--version"], pattern: /(\d+(?:\.\d+)+)/ } as const;

@@ -27,10 +27,18 @@ export interface SshAddress {
   readonly hostKey: string;
 }
 
-/** A key pair for one build. @param comment ends the public line, so that a forgotten key can be told. */
+/**
+ * A key pair for one build. ssh2 (1.17) writes one of 256 key pairs so that nobody can read them, itself included, so each is
+ * read before it is given away.
+ *
+ * @param comment ends the public line, so that a forgotten key can be told.
+ */
 export function generateKeyPair(comment: string): KeyPair {
-  const { private: privateKey, public: publicKey } = utils.generateKeyPairSync("ed25519", { comment });
-  return { privateKey, publicKey };
+  for (;;) {
+    const { private: privateKey, public: publicKey } = utils.generateKeyPairSync("ed25519", { comment });
+    const isReadable = [privateKey, publicKey].every((key) => !(utils.parseKey(key) instanceof Error));
+    if (isReadable) return { privateKey, publicKey };
+  }
 }
 
 const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {

@@ -8,6 +8,7 @@ import { withDisposal } from "../../src/core/disposal.ts";
 import { KvciError } from "../../src/core/error.ts";
 import { silentJournal } from "../../src/core/journal.ts";
 import { runProgram } from "../../src/host/program.ts";
+import { generateKeyPair } from "../../src/machine/ssh2-machine.ts";
 import type { BootRequest, Hypervisor, VirtualMachine } from "../../src/qemu/boot-request.ts";
 import { qemuPlace } from "../../verify/qemu-place.ts";
 import { DISK } from "../verify/fake-clone.ts";
@@ -15,9 +16,9 @@ import { DISK } from "../verify/fake-clone.ts";
 // A CommonJS package whose names Node cannot tell before it has run.
 const { utils } = ssh2;
 
-const HOST_KEY = utils.generateKeyPairSync("ed25519");
-const OTHER_KEY = utils.generateKeyPairSync("ed25519");
-const ANNOUNCEMENT = `-----BEGIN SSH HOST KEY KEYS-----\r\n${HOST_KEY.public}\r\n-----END SSH HOST KEY KEYS-----\r\n`;
+const HOST_KEY = generateKeyPair("host");
+const OTHER_KEY = generateKeyPair("other");
+const ANNOUNCEMENT = `-----BEGIN SSH HOST KEY KEYS-----\r\n${HOST_KEY.publicKey}\r\n-----END SSH HOST KEY KEYS-----\r\n`;
 
 interface Behaviour {
   /** What the guest writes to its console. */
@@ -112,7 +113,7 @@ describe("qemu place", () => {
   });
 
   function clone(behaviour: Partial<Behaviour> = {}, name = "verify-a") {
-    const hypervisor = new LoopbackHypervisor({ console: ANNOUNCEMENT, hostKey: HOST_KEY.private, ...behaviour });
+    const hypervisor = new LoopbackHypervisor({ console: ANNOUNCEMENT, hostKey: HOST_KEY.privateKey, ...behaviour });
     const place = qemuPlace({
       hypervisor,
       temporaryFolder: (prefix) => {
@@ -187,7 +188,7 @@ describe("qemu place", () => {
   });
 
   it("does not log in to a guest with another host key", async () => {
-    const { hypervisor, result } = clone({ hostKey: OTHER_KEY.private });
+    const { hypervisor, result } = clone({ hostKey: OTHER_KEY.privateKey });
     await assert.rejects(result, { code: "guest-not-ready", message: /host key/ });
     assertNothingLeft(hypervisor);
   });
