@@ -28,8 +28,9 @@ describe("a template based on another", () => {
     const child = JSON.parse(await record("child")) as { base: { kind: string; digest: string } };
     assert.deepEqual([child.base.kind, child.base.digest], ["template", parent.planId]);
 
+    await workspace.write("child.ts", CHILD.replace("id_*", "other_*"));
     const again = workspace.start(["template", "child.ts", "--no-verify", "--json"]);
-    await again.started("boot");
+    await again.started("look");
     again.kill("SIGINT");
     await again.end;
     assert.equal((JSON.parse(await record("parent")) as typeof parent).startedAt, parent.startedAt);
