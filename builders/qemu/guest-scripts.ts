@@ -14,12 +14,11 @@ export interface ScriptOptions {
  * only, and a deleted block that shares one with others stays in the layer as it was.
  */
 const SETTLE = `
-if command -v cloud-init > /dev/null; then
+if [ ! -e /run/cloud-init/disabled ] && command -v cloud-init > /dev/null; then
   cloud-init status --wait > /dev/null
   rm -rf /var/lib/cloud/* /var/log/cloud-init*.log
 fi
-systemctl stop '*.timer' 2> /dev/null
-systemctl stop apt-daily.service apt-daily-upgrade.service dnf-makecache.service 2> /dev/null
+systemctl stop '*.timer' apt-daily.service apt-daily-upgrade.service dnf-makecache.service 2> /dev/null
 journalctl --relinquish-var > /dev/null 2>&1
 find /var/log/journal -type f -exec shred --iterations=0 --zero {} + 2> /dev/null
 rm -rf /var/log/journal/*
