@@ -1,11 +1,12 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { isDigest, type Digest } from "../src/core/digest.ts";
+import type { Digest } from "../src/core/digest.ts";
 import { KvciError } from "../src/core/error.ts";
 import type { VerificationResult } from "../src/core/finding.ts";
 import { checkInput } from "../src/core/input.ts";
 import { writeFileAtomic } from "../src/store/atomic.ts";
+import { digestSchema } from "../src/core/record-schemas.ts";
 
 const findingSchema = z.strictObject({
   check: z.string().min(1),
@@ -18,7 +19,7 @@ const findingSchema = z.strictObject({
 const resultSchema = z
   .strictObject({
     formatVersion: z.literal(1),
-    digest: z.custom<Digest>((value) => typeof value === "string" && isDigest(value), "a digest is needed"),
+    digest: digestSchema,
     suite: z.string().min(1),
     place: z.string().min(1),
     ok: z.boolean(),

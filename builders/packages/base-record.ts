@@ -2,11 +2,9 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import type { Base } from "../../src/core/disk-image.ts";
-import { isDigest, type Digest } from "../../src/core/digest.ts";
 import { KvciError } from "../../src/core/error.ts";
 import { ARCHES } from "../../src/core/platform.ts";
-
-const digest = z.custom<Digest>((value) => typeof value === "string" && isDigest(value), "a digest is needed");
+import { digestSchema as digest } from "../../src/core/record-schemas.ts";
 
 const recordSchema = z.object({
   formatVersion: z.literal(1),

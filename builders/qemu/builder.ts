@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Builder, BuiltDisk } from "../../src/core/builder.ts";
-import { withDisposal } from "../../src/core/disposal.ts";
+import { disposedOnError, withDisposal } from "../../src/core/disposal.ts";
 import { assertClean } from "../../src/disk/clean-check.ts";
 import type { Layer } from "../../src/store/layer.ts";
 import type { BuildContext, QemuBuilderPorts } from "./build-context.ts";
@@ -94,21 +94,10 @@ async function startMachine(
   const restored = below && (await warm.restore({ below, key }));
   if (restored) return restored;
   const booted = await bootMachine(context, { below, key });
-  if (below && warm.isWorth(layers.length - 1, plan.disk.steps.length + 1)) await saved(booted, { below, warm });
-  return booted;
-}
-
-/** The machine's memory is kept; when that ends the machine, nothing of it stays. */
-async function saved(
-  machine: BuildMachine,
-  { below, warm }: { readonly below: Layer; readonly warm: WarmKeeper },
-): Promise<void> {
-  try {
-    await warm.saveBooted(machine, below);
-  } catch (error) {
-    await machine[Symbol.asyncDispose]();
-    throw error;
+  if (below && warm.isWorth(layers.length - 1, plan.disk.steps.length + 1)) {
+    await disposedOnError(booted, () => warm.saveBooted(booted, below));
   }
+  return booted;
 }
 
 async function runAndSeal(context: BuildContext, parts: ChainRunParts): Promise<BuiltDisk | "again"> {

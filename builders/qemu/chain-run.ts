@@ -1,9 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { stat } from "node:fs/promises";
 import { KvciError } from "../../src/core/error.ts";
 import type { PlannedStep } from "../../src/core/plan.ts";
 import { apply } from "../../src/machine/apply.ts";
-import { consoleTail } from "../../src/qemu/console-alarm.ts";
+import { consoleBytes, consoleTail } from "../../src/qemu/console-alarm.ts";
 import type { Layer } from "../../src/store/layer.ts";
 import { within, type BuildContext } from "./build-context.ts";
 import type { BuildMachine, ClosedStep } from "./build-machine.ts";
@@ -61,7 +60,7 @@ export class ChainRun {
   /** Seals the disk and powers the guest off; a failure is one of a last step. */
   async seal(): Promise<SealedGuest | "again"> {
     const { request } = this.#context;
-    const consoleFrom = await sizeOf(request.serialLog);
+    const consoleFrom = await consoleBytes(request.serialLog);
     try {
       return await sealMachine(this.#context, this.#parts.machine);
     } catch (error) {
@@ -98,7 +97,7 @@ export class ChainRun {
   async #runStep(step: PlannedStep, index: number): Promise<"done" | "retry"> {
     const { machine } = this.#parts;
     const { journal } = this.#context;
-    const consoleFrom = await sizeOf(this.#context.request.serialLog);
+    const consoleFrom = await consoleBytes(this.#context.request.serialLog);
     try {
       await journal.span({ name: step.name, kind: "step" }, async (inner) => {
         const started = performance.now();
@@ -161,11 +160,4 @@ async function inStep(step: string, error: KvciError, serialLog: string): Promis
 
 async function disposed(resource: AsyncDisposable): Promise<void> {
   await resource[Symbol.asyncDispose]();
-}
-
-async function sizeOf(path: string): Promise<number> {
-  return stat(path).then(
-    ({ size }) => size,
-    () => 0,
-  );
 }

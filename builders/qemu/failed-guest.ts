@@ -8,6 +8,7 @@ import type { HostHypervisor } from "../../src/qemu/boot-request.ts";
 import { saveMemory } from "../../src/qemu/memory-state.ts";
 import type { SshGuest } from "../../src/qemu/ssh-guest.ts";
 import type { FailedStep } from "./failed-step.ts";
+import { machineShape } from "./machine-shape.ts";
 import { KEPT_FILES, putKeptGuest, type KeptState } from "./kept-guest.ts";
 
 /** A guest that hangs is kept nevertheless. */
@@ -81,7 +82,7 @@ export async function keepMemory(guest: SshGuest, keep: KeepMemory): Promise<Kep
   try {
     await vm.qmp("stop");
     await saveMemory(vm, path, signal);
-    const fingerprint = await hypervisor.fingerprint(shapeOf(known), signal);
+    const fingerprint = await hypervisor.fingerprint(machineShape(known), signal);
     return { fingerprint, digest: await digestOfFile(path, "sha256", signal) };
   } catch (error) {
     if (signal.aborted) throw error;
@@ -90,14 +91,4 @@ export async function keepMemory(guest: SshGuest, keep: KeepMemory): Promise<Kep
     journal.emit({ type: "warning", subject: "failed guest", detail });
     return undefined;
   }
-}
-
-/** What the fingerprint of a kept guest's machine is made from. */
-export function shapeOf({
-  machine,
-  arch,
-  identity,
-}: Pick<KeptState, "machine" | "arch" | "identity">): Parameters<HostHypervisor["fingerprint"]>[0] {
-  const { directBoot, ...rest } = machine;
-  return { ...rest, arch, directBoot, seeded: identity === "nocloud" };
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { copyFile, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { withDisposal } from "../../src/core/disposal.ts";
+import { disposedOnError, withDisposal } from "../../src/core/disposal.ts";
 import { KvciError, messageOf } from "../../src/core/error.ts";
 import type { Journal } from "../../src/core/journal.ts";
 import { exists } from "../../src/host/exists.ts";
@@ -14,9 +14,10 @@ import { SshGuest } from "../../src/qemu/ssh-guest.ts";
 import type { Access } from "../../src/qemu/reach.ts";
 import { openInChain } from "../../src/store/chain-links.ts";
 import type { Store } from "../../src/store/store.ts";
-import { keepMemory, shapeOf } from "./failed-guest.ts";
+import { keepMemory } from "./failed-guest.ts";
 import { settle, wake } from "./guest-scripts.ts";
 import { buildIdentity } from "./identity.ts";
+import { machineShape } from "./machine-shape.ts";
 import { KEPT_FILES, lockOf, putKeptGuest, type KeptGuest } from "./kept-guest.ts";
 
 /** As long as a build gives a boot without KVM. */
@@ -78,7 +79,7 @@ interface Start {
 function prepare({ state }: KeptGuest, folder: string, { signal }: KeptGuestPorts): Start {
   const { access, boot } = buildIdentity(state, state.template, state.keys);
   const files = { disk: join(folder, KEPT_FILES.disk), workDir: folder, serialLog: join(folder, "serial.log") };
-  return { access, request: { ...shapeOf(state), ...boot, ...files, signal } };
+  return { access, request: { ...machineShape(state), ...boot, ...files, signal } };
 }
 
 async function wakeOrBoot(
@@ -107,7 +108,7 @@ function warn({ journal }: KeptGuestPorts, why: string): void {
 async function whyNotItsMemory({ state, folder }: KeptGuest, ports: KeptGuestPorts): Promise<string | undefined> {
   if (!state.memory) return "its memory was not kept";
   const { signal, hypervisor } = ports;
-  if ((await hypervisor.fingerprint(shapeOf(state), signal)) !== state.memory.fingerprint) {
+  if ((await hypervisor.fingerprint(machineShape(state), signal)) !== state.memory.fingerprint) {
     return "its memory is of another QEMU, accelerator or processor";
   }
   const path = join(folder, KEPT_FILES.memory);
@@ -159,12 +160,7 @@ async function starting(
   const firmwareVars = (await exists(vars)) ? vars : undefined;
   const link = await openInChain(ports.store.root, `kept-${randomUUID()}`, request.disk);
   const vm = await hypervisor.boot({ ...request, disk: link, firmwareVars }, journal);
-  try {
-    return await answered(vm);
-  } catch (error) {
-    await vm[Symbol.asyncDispose]();
-    throw error;
-  }
+  return disposedOnError(vm, answered);
 }
 
 async function keepAnew(

@@ -2,7 +2,6 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { withDisposal } from "../../src/core/disposal.ts";
-import { isDigest, type Digest } from "../../src/core/digest.ts";
 import { writing } from "../../src/core/file-system-error.ts";
 import { ARCHES, type Arch } from "../../src/core/platform.ts";
 import { imageInfo, type DiskContext } from "../../src/disk/qemu-img.ts";
@@ -11,6 +10,7 @@ import { backingFileOf } from "../../src/store/chain-links.ts";
 import { ENTRY_NOTE, formatEntryNote } from "../../src/store/entry-note.ts";
 import { itemPath } from "../../src/store/inventory.ts";
 import type { Store } from "../../src/store/store.ts";
+import { digestSchema as digest } from "../../src/core/record-schemas.ts";
 
 /** Kind of the store's entries. */
 const KEPT_KIND = "kept";
@@ -20,7 +20,6 @@ const STATE_FILE = "state.json";
 export const KEPT_FILES = { disk: "disk.qcow2", memory: "memory.zst", firmwareVars: "firmware-vars.fd" } as const;
 
 const keyPair = z.object({ privateKey: z.string(), publicKey: z.string() });
-const digest = z.custom<Digest>((value) => typeof value === "string" && isDigest(value));
 const stateSchema = z.object({
   schema: z.literal("kvci-build/kept-guest"),
   version: z.literal(1),

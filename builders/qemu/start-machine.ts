@@ -1,10 +1,11 @@
 import { constants } from "node:fs";
 import { copyFile } from "node:fs/promises";
-import { stat } from "node:fs/promises";
 import type { Digest } from "../../src/core/digest.ts";
+import { disposedOnError } from "../../src/core/disposal.ts";
 import { KvciError } from "../../src/core/error.ts";
 import type { Journal } from "../../src/core/journal.ts";
 import type { Accelerator, VirtualMachine } from "../../src/qemu/boot-request.ts";
+import { consoleBytes } from "../../src/qemu/console-alarm.ts";
 import { firmwareVarsOf } from "../../src/qemu/hypervisor.ts";
 import { resumeFromMemory } from "../../src/qemu/memory-state.ts";
 import { SshGuest, type Way } from "../../src/qemu/ssh-guest.ts";
@@ -71,7 +72,7 @@ interface FirstBoot {
 /** What takes the evidence of a boot that starts now. */
 async function evidenceTaker({ request, ports }: BuildContext, journal: Journal): Promise<FirstBoot["failed"]> {
   const { serialLog, signal } = request;
-  const consoleFrom = (await stat(serialLog).catch(() => undefined))?.size ?? 0;
+  const consoleFrom = await consoleBytes(serialLog);
   return async (vm) => {
     if (!signal.aborted) await ports.bootFailed?.({ vm, serialLog, consoleFrom, journal });
   };
@@ -114,7 +115,7 @@ export async function restoreMachine(
     const { signal } = request;
     const timeoutMs = RESTORED_MS[vm.accelerator.name];
     const way = wayIn(context, { identity, disk, queue })(vm.accelerator);
-    return withRollback(vm, async () => {
+    return disposedOnError(vm, async () => {
       await resumeFromMemory(vm, signal);
       // What follows a boot was done before the state was saved.
       const guest = await SshGuest.await(vm, { ...way, timeoutMs, settleFirst: false });
@@ -167,14 +168,4 @@ async function starting(
   const name = justBooted ? "boot" : "restore";
   const guest = await context.journal.span({ name, kind: "phase" }, (journal) => start({ disk, queue, journal }));
   return new BuildMachine({ context, identity, guest, draft, disk, queue, justBooted });
-}
-
-/** Ends the machine when `work` fails. */
-async function withRollback<T>(vm: VirtualMachine, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    await vm[Symbol.asyncDispose]();
-    throw error;
-  }
 }

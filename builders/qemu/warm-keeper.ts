@@ -1,13 +1,14 @@
 import { constants } from "node:fs";
 import { copyFile, stat } from "node:fs/promises";
 import type { Digest } from "../../src/core/digest.ts";
-import { KvciError, messageOf } from "../../src/core/error.ts";
+import { messageOf } from "../../src/core/error.ts";
 import type { VirtualMachine } from "../../src/qemu/boot-request.ts";
 import { saveMemory } from "../../src/qemu/memory-state.ts";
 import { withPausedGuest } from "../../src/qemu/pause.ts";
 import type { Layer } from "../../src/store/layer.ts";
 import type { BuildContext } from "./build-context.ts";
 import type { BuildMachine } from "./build-machine.ts";
+import { machineShape } from "./machine-shape.ts";
 import { restoreMachine, type StartPoint } from "./start-machine.ts";
 import { dropWarmState, findWarmState, keepWarmState, memoryPath, overlayPath } from "./warm-states.ts";
 
@@ -111,14 +112,15 @@ export class WarmKeeper {
     } catch (error) {
       await folder[Symbol.asyncDispose]();
       if (signal.aborted || vm.ended) throw error;
-      this.#warn(step, `it could not be saved: ${error instanceof KvciError ? error.message : messageOf(error)}`);
+      this.#warn(step, `it could not be saved: ${messageOf(error)}`);
     }
   }
 
   #machine(): Promise<Digest> {
     const { plan, base, signal } = this.#context.request;
-    const { arch } = plan.disk.platform;
-    const shape = { ...plan.machine, arch, directBoot: base.directBoot, seeded: base.identity === "nocloud" };
+    const { identity, directBoot } = base;
+    const machine = { ...plan.machine, directBoot };
+    const shape = machineShape({ machine, identity, arch: plan.disk.platform.arch });
     this.#fingerprint ??= this.#context.ports.hypervisor.fingerprint(shape, signal);
     return this.#fingerprint;
   }

@@ -1,13 +1,14 @@
-import { copyFile, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, readFile, rename, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
-import { digestOfValue, isDigest, type Digest } from "../../src/core/digest.ts";
+import { digestOfValue, type Digest } from "../../src/core/digest.ts";
 import { KvciError } from "../../src/core/error.ts";
 import { exists } from "../../src/host/exists.ts";
 import { digestOfFile } from "../../src/host/file-digest.ts";
 import { ENTRY_NOTE, formatEntryNote } from "../../src/store/entry-note.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { Keys } from "./identity.ts";
+import { digestSchema } from "../../src/core/record-schemas.ts";
 
 /** Kind of the store's entries. */
 export const WARM_KIND = "warm";
@@ -18,7 +19,6 @@ const OVERLAY_FILE = "overlay.qcow2";
 /** Counts up when a restored guest would not be what this kvci-build expects of one. */
 const FORMAT_VERSION = 1;
 
-const digestSchema = z.custom<Digest>((value) => typeof value === "string" && isDigest(value));
 const keyPair = z.object({ privateKey: z.string(), publicKey: z.string() });
 const stateSchema = z.object({
   schema: z.literal("kvci-build/warm-state"),
@@ -144,9 +144,8 @@ export async function keepWarmState(
   };
   await writeFile(join(folder, ENTRY_NOTE), formatEntryNote(note));
   if (facts.firmwareVars !== undefined) await copyFile(facts.firmwareVars, join(folder, FIRMWARE_FILE));
-  const path = await store.adoptEntry(folder, WARM_KIND, nameOf(key));
-  // There is one already when two builds made the same; the folder that was not taken goes.
-  if (path !== folder) await rm(folder, { recursive: true, force: true });
+  // When two builds made the same the first stays, and the other's folder goes with its run.
+  await store.adoptEntry(folder, WARM_KIND, nameOf(key));
 }
 
 function nameOf({ layer, fingerprint }: WarmKey): string {

@@ -29,7 +29,7 @@ export async function buildPlanned(given: PlannedTemplate, setup: BuildSetup): P
   const { session, out } = setup;
   const { template, disk } = planned.plan;
   const name = buildName(planned.plan);
-  const lock = await session.store.lock(`out-${join(out, template, disk.platform.arch)}`, {
+  const lock = await session.store.lock(`out-${outputFolder(out, template, disk.platform.arch)}`, {
     signal: session.signal,
     onWait: (holder) => {
       session.journal.emit({ type: "warning", subject: name, detail: `waiting for ${holder}, which is building it` });
@@ -47,8 +47,11 @@ export async function buildPlanned(given: PlannedTemplate, setup: BuildSetup): P
 async function standingIfFresh(plan: Plan, { session, out, cache }: BuildSetup): Promise<StandingBuild | undefined> {
   if (!cache.layers) return undefined;
   const now = session.app.now();
-  const { end } = await layersOf(session).chain(wantedLayers(plan.disk), { now });
-  if (end.kind === "too-old") return undefined;
+  // Only layers of steps that say so can be too old; the others need not be looked at.
+  if (plan.disk.steps.some(({ maxAgeMs }) => maxAgeMs !== undefined)) {
+    const { end } = await layersOf(session).chain(wantedLayers(plan.disk), { now });
+    if (end.kind === "too-old") return undefined;
+  }
   return standingBuild(outputFolder(out, plan.template, plan.disk.platform.arch), plan, now);
 }
 

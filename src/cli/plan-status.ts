@@ -5,6 +5,7 @@ import { estimateBuild, estimateChecks, estimateMs, type Durations, type Estimat
 import type { Plan } from "../core/plan.ts";
 import { exists } from "../host/exists.ts";
 import { BUILD_RECORD_FILE } from "../pipeline/build-record.ts";
+import { outputFolder } from "../pipeline/output-folder.ts";
 import { readHistory } from "../store/build-history.ts";
 import type { Layer, LayerStore } from "../store/layer.ts";
 
@@ -86,7 +87,7 @@ interface StandingResult {
 
 async function standingResult(plan: Plan, { out, now }: StatusPorts): Promise<StandingResult | undefined> {
   if (out === undefined) return undefined;
-  const folder = join(out, plan.template, plan.disk.platform.arch);
+  const folder = outputFolder(out, plan.template, plan.disk.platform.arch);
   if (!(await exists(join(folder, BUILD_RECORD_FILE)))) return undefined;
   // What a whole build needs is loaded only where there is one to look at.
   const { standingBuild } = await import("./up-to-date.ts");

@@ -10,6 +10,7 @@ import { KvciError } from "../core/error.ts";
 import type { Journal } from "../core/journal.ts";
 import { imageInfo } from "../disk/qemu-img.ts";
 import { readBuildRecord } from "../pipeline/build-record.ts";
+import { outputFolder } from "../pipeline/output-folder.ts";
 import type { PlannedTemplate } from "./plans.ts";
 import type { Session } from "./session.ts";
 
@@ -69,7 +70,7 @@ async function foreignBase(
 /** The sealed disk of another template; built before, by the same invocation or an earlier one. */
 async function builtBase({ parent }: PlannedTemplate, { out, session }: BaseOptions, journal: Journal): Promise<Base> {
   if (!parent) throw new KvciError("internal", "a template's base was not planned", { hint: "Report this." });
-  const folder = join(out, parent.plan.template, parent.plan.disk.platform.arch);
+  const folder = outputFolder(out, parent.plan.template, parent.plan.disk.platform.arch);
   const { disk, planId } = await readBuildRecord(folder);
   if (planId !== parent.plan.id) {
     throw new KvciError("build-invalid", `the build of "${parent.plan.template}" is of another plan`, {

@@ -19,6 +19,23 @@ export async function withDisposal<T extends AsyncDisposable, R>(
   return result;
 }
 
+/**
+ * Runs `work` and disposes of the resource only when it fails: for what goes on living in the result.
+ *
+ * @throws what `work` threw.
+ */
+export async function disposedOnError<T extends AsyncDisposable, R>(
+  resource: T,
+  work: (resource: T) => Promise<R>,
+): Promise<R> {
+  try {
+    return await work(resource);
+  } catch (error) {
+    await dispose(resource).catch(() => undefined);
+    throw error;
+  }
+}
+
 /** Holds resources that come one by one and end together, last come first gone; Node 22 has no `AsyncDisposableStack`. */
 export class Disposer implements AsyncDisposable {
   #held: AsyncDisposable[] = [];

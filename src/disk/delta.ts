@@ -1,21 +1,18 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { DiskFormat } from "../core/disk-image.ts";
 import { runProgram } from "../host/program.ts";
-import { checkImage, createOverlay, imageInfo, type DiskContext } from "./qemu-img.ts";
+import {
+  checkImage,
+  compress,
+  CONVERT_MS,
+  CREATE_MS,
+  createOverlay,
+  type DiskContext,
+  type DiskFile,
+} from "./qemu-img.ts";
 
-/** Reading and writing run at some 100 MB/s on two cores; six hours are for the largest disk on the slowest host. */
-const COPY_MS = 6 * 60 * 60_000;
-/** Rewriting a header is one cluster. */
-const HEADER_MS = 60_000;
-/** As in `flatten`: in order (no `-W`), so that the same clusters give the same bytes; 16 coroutines are qemu-img's limit. */
-const COMPRESSED = ["-c", "-m", "16", "-o", "compression_type=zstd"] as const;
-
-/** A disk file and how it is read. */
-export interface DiskFile {
-  readonly path: string;
-  readonly format: DiskFormat;
-}
+/** What the progress is called. */
+const LAYER = "layer";
 
 export interface DeltaRequest {
   /** What lies below the delta: a file of the chain of `top`, or its base. */
@@ -43,7 +40,8 @@ export async function exportDelta(request: DeltaRequest, context: DiskContext): 
     await createOverlay({ path: collected, backing: request.top }, context);
     await collect(collected, request.from, context);
     const below = ["-B", request.from.path, "-F", request.from.format];
-    await convert({ from: { path: collected, format: "qcow2" }, to: request.to, options: below }, context);
+    const source = { path: collected, format: "qcow2" } as const;
+    await compress({ from: source, to: request.to, name: LAYER, options: below }, context);
   } finally {
     await rm(collected, { force: true });
   }
@@ -60,7 +58,7 @@ export async function exportBase(
   { from, to }: { readonly from: DiskFile; readonly to: string },
   context: DiskContext,
 ): Promise<void> {
-  await convert({ from, to, options: [] }, context);
+  await compress({ from, to, name: LAYER, options: [] }, context);
   await checkImage(to, context);
 }
 
@@ -73,34 +71,13 @@ async function collect(overlay: string, from: DiskFile, context: DiskContext): P
   const filename = overlay.replaceAll(",", ",,");
   const opened = `driver=qcow2,file.driver=file,file.filename=${filename},detect-zeroes=on`;
   const argv = ["qemu-img", "rebase", "--image-opts", "-b", from.path, "-F", from.format, opened] as const;
-  await runProgram([...argv], { signal: context.signal, timeoutMs: COPY_MS });
-}
-
-interface Conversion {
-  readonly from: DiskFile;
-  readonly to: string;
-  readonly options: readonly string[];
-}
-
-async function convert({ from, to, options }: Conversion, { signal, journal }: DiskContext): Promise<void> {
-  const { virtualBytes: totalBytes } = await imageInfo(from.path, { signal, journal }, from.format);
-  const files = ["-f", from.format, "-O", "qcow2", ...options, from.path, to];
-  await runProgram(["qemu-img", "convert", "-p", ...COMPRESSED, ...files], {
-    signal,
-    timeoutMs: COPY_MS,
-    onOutput: (_stream, text) => {
-      const percent = /\((\d+(?:\.\d+)?)\/100%\)[^(]*$/.exec(text)?.[1];
-      if (percent === undefined) return;
-      const doneBytes = Math.round((Number(percent) / 100) * totalBytes);
-      journal.emit({ type: "transfer", name: "layer", doneBytes, totalBytes });
-    },
-  });
+  await runProgram([...argv], { signal: context.signal, timeoutMs: CONVERT_MS });
 }
 
 /** Rewrites the header's cluster, whole: nothing of the path that was there before stays. */
 async function rename(path: string, backingName: string, context: DiskContext): Promise<void> {
   const argv = ["qemu-img", "rebase", "-u", "-f", "qcow2", "-b", backingName, "-F", "qcow2", path] as const;
-  await runProgram([...argv], { signal: context.signal, timeoutMs: HEADER_MS });
+  await runProgram([...argv], { signal: context.signal, timeoutMs: CREATE_MS });
 }
 
 /** The file below need not be beside a delta yet, so it is checked without. */
@@ -109,6 +86,6 @@ async function checkAlone(path: string, context: DiskContext): Promise<void> {
   const opened = `driver=qcow2,file.driver=file,file.filename=${filename},backing=`;
   await runProgram(["qemu-img", "check", "-q", "--image-opts", opened], {
     signal: context.signal,
-    timeoutMs: COPY_MS,
+    timeoutMs: CONVERT_MS,
   });
 }

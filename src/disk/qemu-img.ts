@@ -27,9 +27,9 @@ const info = z.object({
 });
 
 /** Creating an overlay writes a few hundred KiB. */
-const CREATE_MS = 60_000;
+export const CREATE_MS = 60_000;
 /** Converting runs at some 100 MB/s on two cores; six hours are for the largest disk on the slowest host. */
-const CONVERT_MS = 6 * 60 * 60_000;
+export const CONVERT_MS = 6 * 60 * 60_000;
 
 /** A new empty qcow2 on top of `backing`, which is never written; `virtualBytes` may be larger than the backing file's. */
 export async function createOverlay(
@@ -98,27 +98,44 @@ export async function imageInfo(path: string, context: DiskContext, format?: str
   };
 }
 
-/**
- * Flattens a chain into one qcow2 with zstd clusters. Written in order (no `-W`), so that the same disk gives the same
- * bytes; 16 coroutines are qemu-img's limit. zstd is 4 to 10 times faster than zlib at the same size.
- */
+/** Flattens a chain into one qcow2. */
 export async function flatten(from: string, to: string, context: DiskContext): Promise<void> {
-  const options = ["-c", "-m", "16", "-o", "compression_type=zstd"];
-  const argv = ["qemu-img", "convert", "-p", "-f", "qcow2", "-O", "qcow2", ...options, from, to] as const;
+  await compress({ from: { path: from, format: "qcow2" }, to, name: "disk", options: [] }, context);
+}
+
+/** A disk file and how it is read. */
+export interface DiskFile {
+  readonly path: string;
+  readonly format: DiskFormat;
+}
+
+/**
+ * Writes a disk as qcow2 with zstd clusters. Written in order (no `-W`), so that the same disk gives the same bytes; 16
+ * coroutines are qemu-img's limit. zstd is 4 to 10 times faster than zlib at the same size.
+ *
+ * @param conversion.name what the progress is called.
+ * @param conversion.options further arguments of `qemu-img convert`.
+ */
+export async function compress(
+  {
+    from,
+    to,
+    name,
+    options,
+  }: { readonly from: DiskFile; readonly to: string; readonly name: string; readonly options: readonly string[] },
+  context: DiskContext,
+): Promise<void> {
+  const compression = ["-c", "-m", "16", "-o", "compression_type=zstd"];
+  const files = ["-f", from.format, "-O", "qcow2", ...options, from.path, to];
   const { journal, signal } = context;
-  const { virtualBytes: totalBytes } = await imageInfo(from, context, "qcow2");
-  await runProgram([...argv], {
+  const { virtualBytes: totalBytes } = await imageInfo(from.path, context, from.format);
+  await runProgram(["qemu-img", "convert", "-p", ...compression, ...files], {
     signal,
     timeoutMs: CONVERT_MS,
     onOutput: (_stream, text) => {
       const percent = /\((\d+(?:\.\d+)?)\/100%\)[^(]*$/.exec(text)?.[1];
       if (percent === undefined) return;
-      journal.emit({
-        type: "transfer",
-        name: "disk",
-        doneBytes: Math.round((Number(percent) / 100) * totalBytes),
-        totalBytes,
-      });
+      journal.emit({ type: "transfer", name, doneBytes: Math.round((Number(percent) / 100) * totalBytes), totalBytes });
     },
   });
 }

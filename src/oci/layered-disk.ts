@@ -3,6 +3,7 @@ import type { Digest } from "../core/digest.ts";
 import { QEMU_ID } from "./container-disk.ts";
 import { digestSchema } from "./descriptor.ts";
 import type { ImageDescription } from "./image.ts";
+import { jsonOf } from "../core/parse-json.ts";
 
 const PREFIX = "io.kubevirt.kvci-build.layer";
 const FILE = `${PREFIX}.file`;
@@ -80,7 +81,7 @@ const partSchema = z.object({
   [PHASE]: z.string(),
   [STEPS]: z
     .string()
-    .transform(parseJson)
+    .transform(jsonOf)
     .pipe(z.array(z.object({ name: z.string(), key: digestSchema }))),
   [VIRTUAL_BYTES]: z
     .string()
@@ -99,12 +100,4 @@ export function chainPart(annotations: Readonly<Record<string, string>>): ChainP
       virtualBytes: data[VIRTUAL_BYTES],
     }
   );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -7,6 +7,7 @@ import { REF_NAME, type Descriptor } from "./descriptor.ts";
 import { indexSchema, type Index } from "./manifest.ts";
 import { IMAGE_INDEX } from "./media-types.ts";
 import { errnoOf, writeError } from "../core/file-system-error.ts";
+import { jsonOf } from "../core/parse-json.ts";
 
 const LAYOUT_FILE = canonicalJson({ imageLayoutVersion: "1.0.0" });
 
@@ -67,20 +68,12 @@ async function readIndex(folder: string): Promise<Index> {
     throw writeError(error, path);
   });
   if (text === undefined) return { schemaVersion: 2, mediaType: IMAGE_INDEX, manifests: [] };
-  const parsed = indexSchema.safeParse(parseJson(text));
+  const parsed = indexSchema.safeParse(jsonOf(text));
   if (parsed.success) return parsed.data;
   throw new KvciError("layout-invalid", `${path} is not the index of an OCI layout`, {
     hint: `Remove ${folder} and run the same command again.`,
     cause: parsed.error,
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 async function replaceFile(folder: string, name: string, text: string): Promise<void> {

@@ -1,11 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { isDigest, type Digest } from "../core/digest.ts";
 import { KvciError, messageOf } from "../core/error.ts";
-import { ARCHES } from "../core/platform.ts";
+import { digestSchema as digest, platformSchema } from "../core/record-schemas.ts";
 
-const digest = z.custom<Digest>((value) => typeof value === "string" && isDigest(value), "a digest is needed");
 const bytes = z.int().min(0);
 
 /** The image of a layered disk: `digest` and `bytes` of a file are those of the OCI layer that it is alone in. */
@@ -31,14 +29,7 @@ const buildRecord = z.object({
   schema: z.literal("kvci-build/build"),
   version: z.literal(1),
   template: z.string(),
-  platform: z.object({
-    os: z.literal("linux"),
-    arch: z.enum(ARCHES),
-    family: z.enum(["apt", "dnf"]),
-    distribution: z.string(),
-    release: z.string(),
-    bootLoader: z.enum(["grub", "systemd-boot", "zipl"]),
-  }),
+  platform: platformSchema,
   planId: digest,
   /** Of everything the folder depends on; equal means that building again would make the same. */
   resultId: digest.optional(),

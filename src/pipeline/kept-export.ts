@@ -1,12 +1,13 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { z } from "zod";
-import { digestOfValue, isDigest, shortDigest, type Digest } from "../core/digest.ts";
+import { digestOfValue, shortDigest, type Digest } from "../core/digest.ts";
 import { writing } from "../core/file-system-error.ts";
 import type { Journal } from "../core/journal.ts";
 import { digestOfFile } from "../host/file-digest.ts";
 import { ENTRY_NOTE, formatEntryNote } from "../store/entry-note.ts";
 import type { Store } from "../store/store.ts";
+import { digestSchema } from "../core/record-schemas.ts";
 
 /** Counts up when the same layers are written as other bytes. */
 const FORMAT_VERSION = 1;
@@ -15,7 +16,7 @@ const DISK_FILE = "layer.qcow2";
 const EXPORT_FILE = "export.json";
 
 const exportSchema = z.object({
-  digest: z.custom<Digest>((value) => typeof value === "string" && isDigest(value)),
+  digest: digestSchema,
   bytes: z.int().min(0),
 });
 

@@ -1,6 +1,6 @@
-import { stat } from "node:fs/promises";
 import { z } from "zod";
 import type { VirtualMachine } from "./boot-request.ts";
+import { consoleBytes } from "./console-alarm.ts";
 
 const blockStats = z.array(z.object({ stats: z.object({ rd_operations: z.int(), wr_operations: z.int() }) }));
 
@@ -26,8 +26,8 @@ export function watchActivity(vm: VirtualMachine, lookEveryMs = LOOK_EVERY_MS): 
 }
 
 async function signsOf(vm: VirtualMachine): Promise<string> {
-  const console = await stat(vm.serialLog).catch(() => undefined);
+  const console = await consoleBytes(vm.serialLog);
   const blocks = blockStats.safeParse(await vm.qmp("query-blockstats").catch(() => []));
   const operations = (blocks.data ?? []).map(({ stats }) => stats.rd_operations + stats.wr_operations);
-  return JSON.stringify([console?.size ?? 0, ...operations]);
+  return JSON.stringify([console, ...operations]);
 }

@@ -1,4 +1,4 @@
-import { open, type FileHandle } from "node:fs/promises";
+import { open, stat, type FileHandle } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { withDisposal } from "../core/disposal.ts";
 import { lastLines } from "../host/last-lines.ts";
@@ -90,4 +90,9 @@ async function readTail(file: FileHandle): Promise<string> {
   const buffer = Buffer.alloc(Math.min(size, PIECE_BYTES));
   await file.read(buffer, 0, buffer.length, size - buffer.length);
   return buffer.toString("utf8");
+}
+
+/** How long a console log is, in bytes; 0 when there is none. */
+export async function consoleBytes(path: string): Promise<number> {
+  return (await stat(path).catch(() => undefined))?.size ?? 0;
 }

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
+import { disposedOnError } from "../core/disposal.ts";
 import { KvciError } from "../core/error.ts";
 import type { Journal } from "../core/journal.ts";
 import { lastLines } from "../host/last-lines.ts";
@@ -33,14 +34,10 @@ export async function startQemu(start: Start, journal: Journal): Promise<Virtual
   request.signal.throwIfAborted();
   const child = spawn(argv[0], argv.slice(1), { stdio: ["pipe", "pipe", "pipe"] });
   if (child.pid !== undefined) journal.emit({ type: "program-started", argv, pid: child.pid });
-  const machine = new QemuMachine(start, child, journal);
-  try {
+  return disposedOnError(new QemuMachine(start, child, journal), async (machine) => {
     await machine.connect();
     return machine;
-  } catch (error) {
-    await machine[Symbol.asyncDispose]();
-    throw error;
-  }
+  });
 }
 
 class QemuMachine implements VirtualMachine {

@@ -2,6 +2,7 @@ import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { z } from "zod";
 import { KvciError } from "../core/error.ts";
+import { jsonOf } from "../core/parse-json.ts";
 
 const message = z.union([
   z.object({ QMP: z.object({}) }),
@@ -76,7 +77,7 @@ export class Qmp {
   }
 
   #take(line: string): void {
-    const parsed = message.safeParse(parseJson(line));
+    const parsed = message.safeParse(jsonOf(line));
     if (!parsed.success) return;
     const { data } = parsed;
     if ("QMP" in data) this.#greeting.resolve(undefined);
@@ -90,14 +91,6 @@ export class Qmp {
     this.#closed = error;
     this.#greeting.reject(error);
     for (const { reject } of this.#waiting.values()) reject(error);
-  }
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,14 +1,14 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { isDigest, type Digest } from "../core/digest.ts";
 import type { SpanKind } from "../core/event.ts";
 import { writing } from "../core/file-system-error.ts";
 import { rememberedPlan, type FormerPlan } from "../core/former-plan.ts";
 import type { Plan } from "../core/plan.ts";
 import type { Durations } from "../core/plan-estimate.ts";
-import { ARCHES, type Arch } from "../core/platform.ts";
+import type { Arch } from "../core/platform.ts";
 import { writeFileAtomic } from "./atomic.ts";
+import { digestSchema as digest, platformSchema as platform } from "../core/record-schemas.ts";
 
 /** What is remembered of a template's builds on one architecture. It explains and estimates; no layer is chosen by it. */
 export interface BuildHistory {
@@ -30,7 +30,6 @@ const TIMES_KEPT = 5;
 /** Names change while a template is written; those not seen for longest are dropped. */
 const NAMES_KEPT = 1_000;
 
-const digest = z.custom<Digest>((value) => typeof value === "string" && isDigest(value));
 const count = z.number().min(0);
 const field = z.union([z.string(), z.number(), z.array(z.string()), z.object({ digest, bytes: count })]);
 const step = z.object({
@@ -39,14 +38,6 @@ const step = z.object({
   ops: z.array(z.object({ kind: z.string(), fields: z.record(z.string(), field) })),
   freshBoot: z.boolean().optional(),
   finished: z.boolean(),
-});
-const platform = z.object({
-  os: z.literal("linux"),
-  arch: z.enum(ARCHES),
-  family: z.enum(["apt", "dnf"]),
-  distribution: z.string(),
-  release: z.string(),
-  bootLoader: z.enum(["grub", "systemd-boot", "zipl"]),
 });
 const plan = z.object({
   keyFormatVersion: z.int(),

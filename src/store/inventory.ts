@@ -1,7 +1,7 @@
 import { join } from "node:path";
+import { bounded } from "../core/bounded.ts";
 import { readEntryNote } from "./entry-note.ts";
-import { hostFiles, type FileState, type StoreFiles } from "./files.ts";
-import { mapInTurn } from "./in-turn.ts";
+import { hostFiles, READS_AT_ONCE, type FileState, type StoreFiles } from "./files.ts";
 import { readLayers } from "./layer-record.ts";
 import { SET_ASIDE } from "./layer-store.ts";
 
@@ -149,14 +149,18 @@ async function itemsIn(
   { folder, kind }: { readonly folder: string; readonly kind: ItemKind },
   facts: (name: string) => Facts | Promise<Facts>,
 ): Promise<Found[]> {
-  const found = await mapInTurn(await files.names(join(root, folder)), async (name): Promise<Found | undefined> => {
-    const path = `${folder}/${name}`;
-    const tree = await treeState(files, join(root, path));
-    // Gone since its name was read.
-    if (!tree) return undefined;
-    const { createdAt = new Date(tree.createdMs).toISOString(), ...rest } = await facts(name);
-    return { path, kind, ...rest, createdAt, bytes: tree.diskBytes, lastUsedMs: tree.usedMs };
-  });
+  const found = await bounded(
+    await files.names(join(root, folder)),
+    READS_AT_ONCE,
+    async (name): Promise<Found | undefined> => {
+      const path = `${folder}/${name}`;
+      const tree = await treeState(files, join(root, path));
+      // Gone since its name was read.
+      if (!tree) return undefined;
+      const { createdAt = new Date(tree.createdMs).toISOString(), ...rest } = await facts(name);
+      return { path, kind, ...rest, createdAt, bytes: tree.diskBytes, lastUsedMs: tree.usedMs };
+    },
+  );
   return found.filter((item) => item !== undefined);
 }
 

@@ -1,18 +1,19 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { isDigest, type Digest } from "../core/digest.ts";
+import { bounded } from "../core/bounded.ts";
+import type { Digest } from "../core/digest.ts";
 import type { PlannedOp } from "../core/op.ts";
 import { chainLink } from "./chain-links.ts";
-import type { StoreFiles } from "./files.ts";
-import { mapInTurn } from "./in-turn.ts";
+import { READS_AT_ONCE, type StoreFiles } from "./files.ts";
 import type { Layer, LayerRecord } from "./layer.ts";
+import { digestSchema as digest } from "../core/record-schemas.ts";
+import { jsonOf } from "../core/parse-json.ts";
 
 /** Where layers are, relative to the store's root. */
 export const LAYERS = "entries/layers";
 export const LAYER_DISK = "layer.qcow2";
 export const LAYER_RECORD = "layer.json";
 
-const digest = z.custom<Digest>((value) => typeof value === "string" && isDigest(value));
 const count = z.number().min(0);
 const id = z.string().regex(/^[0-9a-f]{64,128}\.[0-9a-f]{8}$/);
 
@@ -70,7 +71,7 @@ export async function readLayers(
   { files, root }: { readonly files: StoreFiles; readonly root: string },
   ids: readonly string[],
 ): Promise<Layer[]> {
-  const found = await mapInTurn(ids, async (layerId) => {
+  const found = await bounded(ids, READS_AT_ONCE, async (layerId) => {
     const layer = await readLayer({ files, root }, layerId);
     if (!layer || !(await isWhole(files, layer))) return undefined;
     if (layer.parent === undefined && !(await files.stat(join(root, layer.backing)))) return undefined;
@@ -84,7 +85,7 @@ export async function readCutLayers(
   { files, root }: { readonly files: StoreFiles; readonly root: string },
   ids: readonly string[],
 ): Promise<Layer[]> {
-  const found = await mapInTurn(ids, async (layerId) => {
+  const found = await bounded(ids, READS_AT_ONCE, async (layerId) => {
     const layer = await readLayer({ files, root }, layerId);
     return layer && !(await isWhole(files, layer)) ? layer : undefined;
   });
@@ -102,12 +103,4 @@ async function readLayer(
 
 async function isWhole(files: StoreFiles, { path, bytes }: Layer): Promise<boolean> {
   return (await files.stat(path))?.bytes === bytes;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -11,6 +11,7 @@ import { ENTRY_NOTE } from "./entry-note.ts";
 import { hostFiles } from "./files.ts";
 import { LAYER_RECORD } from "./layer-record.ts";
 import type { Store } from "./store.ts";
+import { jsonOf } from "../core/parse-json.ts";
 
 /** The lock that pinning and removing share, so that nothing is pinned while it is being removed. */
 export const COLLECT_LOCK = "collect";
@@ -119,12 +120,4 @@ function unreadable(path: string, cause: unknown): KvciError {
     hint: "Nothing was removed. Try again when that build has ended.",
     cause,
   });
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

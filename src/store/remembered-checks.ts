@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { FileState, StoreFiles } from "./files.ts";
+import { jsonOf } from "../core/parse-json.ts";
 
 /** Where checks are remembered, relative to the store's root: beside the layers, which are never written again. */
 export const CHECKED = "checked";
@@ -33,7 +34,7 @@ export async function isRemembered(
 ): Promise<boolean> {
   const text = await files.read(join(root, checkFile(layerId)));
   if (text === undefined) return false;
-  const { data } = check.safeParse(parsed(text));
+  const { data } = check.safeParse(jsonOf(text));
   if (data?.identity !== state.identity || data.bootId !== (await bootId())) return false;
   const ageMs = now() - data.checkedAtMs;
   return ageMs >= 0 && ageMs <= VALID_MS;
@@ -64,12 +65,4 @@ export function hostBootId(): () => Promise<string | undefined> {
       (text) => text.trim(),
       () => undefined,
     ));
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

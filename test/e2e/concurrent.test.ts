@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readBuildRecord } from "../../src/pipeline/build-record.ts";
-import { keptSteps, ranSteps, templateText, Workspace, type Ended, type Running } from "./kvci.ts";
+import { keptSteps, ranSteps, Workspace, type Ended, type Running } from "./kvci.ts";
 import { assertQuiet } from "./sound-store.ts";
 
 /** A step that takes a while, so that builds which are started together meet in it. */
@@ -29,15 +29,13 @@ describe("builds at the same time", () => {
   after(() => workspace.remove());
   afterEach(() => assertQuiet(workspace));
 
-  const template = (name: string, ...steps: readonly string[]): Promise<void> =>
-    workspace.write(`${name}.ts`, templateText(name, steps.join(", ")));
   const start = (names: readonly string[], ...flags: readonly string[]): Running =>
     workspace.start(["template", ...names.map((name) => `${name}.ts`), "--no-verify", "--json", ...flags]);
   const cachedIn = async (name: string, out = "out"): Promise<boolean[]> =>
     (await readBuildRecord(workspace.path(out, name, "amd64"))).steps.map(({ cached }) => cached);
 
   it("of one template into one folder are one: the second waits, and finds the result", async () => {
-    await template("same", mark("same"));
+    await workspace.template("same", mark("same"));
     const first = start(["same"]);
     await first.started("same");
     const second = start(["same"]);
@@ -55,7 +53,7 @@ describe("builds at the same time", () => {
   });
 
   it("of one template into two folders make each layer once: one waits for the other's", async () => {
-    await template("twice", mark("one"), mark("two"));
+    await workspace.template("twice", mark("one"), mark("two"));
     const running = [start(["twice"], "--out", "left"), start(["twice"], "--out", "right")];
     const ended = await Promise.all(running.map(({ end }) => end));
     assertSucceeded(ended);
@@ -78,8 +76,8 @@ describe("builds at the same time", () => {
   });
 
   it("of two templates in one run make what they share once", async () => {
-    await template("red", mark("warm-one"), mark("warm-two"), mark("red"));
-    await template("blue", mark("warm-one"), mark("warm-two"), mark("blue"));
+    await workspace.template("red", mark("warm-one"), mark("warm-two"), mark("red"));
+    await workspace.template("blue", mark("warm-one"), mark("warm-two"), mark("blue"));
     const ended = await start(["red", "blue"], "--jobs", "2").end;
     assertSucceeded([ended]);
     assert.deepEqual(kept([ended]), ["blue", "red", "warm-one", "warm-two"]);
@@ -89,7 +87,7 @@ describe("builds at the same time", () => {
   it("of five templates in four runs all succeed, and make what they share once", async function () {
     this.timeout(10 * 60_000);
     const own = ["ash", "elm", "fir", "oak", "yew"];
-    for (const name of own) await template(name, mark("five-one"), mark("five-two"), mark(name));
+    for (const name of own) await workspace.template(name, mark("five-one"), mark("five-two"), mark(name));
     const [first = "", second = "", ...others] = own;
     const running = [start([first, second], "--jobs", "2"), ...others.map((name) => start([name]))];
     const ended = await Promise.all(running.map(({ end }) => end));
@@ -100,7 +98,7 @@ describe("builds at the same time", () => {
   });
 
   it("do not wait for the dead: one of two that wait goes on where the killed one was", async () => {
-    await template("killed", mark("quick"), mark("slow", 8));
+    await workspace.template("killed", mark("quick"), mark("slow", 8));
     const outs = ["out", "left", "right"];
     const [first, ...waiting] = outs.map((out) => start(["killed"], "--out", out));
     assert.ok(first);
@@ -127,7 +125,7 @@ describe("builds at the same time", () => {
 
   it("of a template and of one that is based on it, in one run, build the lower one once", async function () {
     this.timeout(10 * 60_000);
-    await template("lower", mark("lower"));
+    await workspace.template("lower", mark("lower"));
     const upper = `import { defineStep, defineTemplate, fromTemplate, run } from "kvci-build";
 export default defineTemplate({
   name: "upper",

@@ -44,8 +44,6 @@ describe("a store", () => {
   after(() => workspace.remove());
   afterEach(() => assertQuiet(workspace));
 
-  const template = (name: string, ...steps: readonly string[]): Promise<void> =>
-    workspace.write(`${name}.ts`, templateText(name, steps.join(", ")));
   const build = (name: string): readonly string[] => ["template", `${name}.ts`, "--no-verify", "--json"];
   const gc = async (...flags: readonly string[]): Promise<Collected> => {
     const { status, stdout, stderr } = await workspace.run(["cache", "gc", "--json", ...flags]);
@@ -58,7 +56,7 @@ describe("a store", () => {
   };
 
   it("that is emptied during a build keeps what that uses, and the build ends well", async () => {
-    await template("used", mark("early"), mark("running", "running", 4));
+    await workspace.template("used", mark("early"), mark("running", "running", 4));
     const running = workspace.start(build("used"));
     await running.event(isKept("early"));
     await running.started("running");
@@ -106,7 +104,7 @@ describe("a store", () => {
     const layers = join(workspace.store, LAYERS);
     const grown: number[] = [];
     for (const variant of ["0", "1", "2", "3", "4", "5"]) {
-      await template("growing", large, mark("last", variant));
+      await workspace.template("growing", large, mark("last", variant));
       const before = bytesOf(layers);
       const running = workspace.start(build("growing"));
       await running.event(isKept("last"));

@@ -12,7 +12,9 @@ import type { Layer } from "../../src/store/layer.ts";
 import { fileLayerStore } from "../../src/store/layer-store.ts";
 import { E2E, linkShared, MAIN } from "./shared-store.ts";
 
-export { templateText } from "./template-text.ts";
+import { templateText } from "./template-text.ts";
+
+export { templateText };
 
 /** Marks every process that a test starts, and all that those start. */
 const MARK = "KVCI_E2E_WORKSPACE";
@@ -73,6 +75,11 @@ export class Workspace {
   /** Writes a file of the workspace, whole. */
   write(name: string, content: string): Promise<void> {
     return writeFile(this.path(name), content);
+  }
+
+  /** Writes `<name>.ts`, a template of the base that all tests share. */
+  template(name: string, ...steps: readonly string[]): Promise<void> {
+    return this.write(`${name}.ts`, templateText(name, steps.join(", ")));
   }
 
   /** Every layer of the workspace's store. */

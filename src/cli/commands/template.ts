@@ -4,7 +4,7 @@ import type { CachePolicy } from "../../core/builder.ts";
 import type { Environment } from "../../core/environment.ts";
 import type { App } from "../app.ts";
 import type { TemplateFlags } from "../flags.ts";
-import { bounded } from "../bounded.ts";
+import { bounded } from "../../core/bounded.ts";
 import { buildPlanned } from "../build.ts";
 import type { BuildSetup, FinishedBuild } from "../build-setup.ts";
 import { environmentNamed } from "../environment-named.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { bounded } from "../../../src/cli/bounded.ts";
+import { bounded } from "../../../src/core/bounded.ts";
 
 describe("bounded", () => {
   it("keeps the order of results and never runs more at once than it may", async () => {
