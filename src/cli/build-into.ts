@@ -12,6 +12,8 @@ import { rememberPlan } from "../store/build-history.ts";
 import { collect } from "../store/collect.ts";
 import { pin } from "../store/pins.ts";
 import type { BuildSetup, FinishedBuild } from "./build-setup.ts";
+import { guestNetwork } from "./guest-network.ts";
+import { imageDisks } from "./image-disk.ts";
 import { hostHypervisor } from "./hypervisor.ts";
 import type { FailureDesk } from "./on-error.ts";
 import { baseItems, buildItems } from "./pinned-items.ts";
@@ -57,6 +59,8 @@ export async function buildInto(
       serialLog: join(folder.logs, "serial.log"),
       signal: session.signal,
       cache: setup.cache,
+      imageDisk: imageDisks(),
+      network: guestNetwork(setup.environment),
       machineSlot: () => setup.slots.take(plan.machine.memoryMiB, session.signal),
     },
     {

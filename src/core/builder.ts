@@ -1,14 +1,18 @@
 import type { Digest } from "./digest.ts";
 import type { Base } from "./disk-image.ts";
 import type { Journal } from "./journal.ts";
+import type { PlannedImage } from "./op.ts";
 import type { Plan, SourceFile } from "./plan.ts";
 
 /** What a builder is given for one build. */
 export interface BuildRequest {
   readonly plan: Plan;
   readonly base: Base;
-  /** Host files for copy-in ops, by the digest in the plan. */
+  /** Host files for copies and fetches, by `sourceDigest` of their ops. */
   readonly sources: ReadonlyMap<string, SourceFile>;
+  /** Makes the read-only disk that takes container images into a guest; fetching them began with the build. */
+  readonly imageDisk: (images: readonly PlannedImage[], journal: Journal) => Promise<ImageDisk>;
+  readonly network: GuestNetwork;
   /** An empty folder that lives as long as the build; big files go here. */
   readonly workDir: string;
   /** Where the guest's serial console is written; kept when the build fails. */
@@ -17,6 +21,23 @@ export interface BuildRequest {
   readonly cache: CachePolicy;
   /** Waits until this host has memory and processors for one more machine of the plan's; held while the machine runs. */
   readonly machineSlot: () => Promise<AsyncDisposable>;
+}
+
+/** A raw disk that is an OCI archive (a tar of an OCI layout whose index names every image), padded to whole sectors. */
+export interface ImageDisk extends AsyncDisposable {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** How the guest of a build gets at what is outside. */
+export interface GuestNetwork {
+  /** The guest reaches nothing but the relay. */
+  readonly isolated: boolean;
+  /**
+   * TCP port on this host's 127.0.0.1 where kvci-build fetches for the guest, by the environment's mirrors, proxies and
+   * certificates: `GET /https/pkgs.example.org/path`. Undefined where the guest goes there by itself.
+   */
+  readonly relayPort: number | undefined;
 }
 
 /** What of earlier builds a build makes use of. */

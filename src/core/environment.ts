@@ -3,10 +3,34 @@ import { downloadUrl } from "./download-url.ts";
 import type { Distribution } from "./base.ts";
 import { checkInput, recordOf } from "./input.ts";
 
+/** A registry as references name it, or a part of one: `registry.k8s.io`, `docker.io/calico`. */
+const registryPlace = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.-]*(?::[0-9]+)?(?:\/[a-z0-9._/-]+)?$/, 'a registry such as "registry.k8s.io" is needed');
+
+const registryMirror = recordOf({
+  /** Where the same repositories are: `mirror.example.org:5000/k8s`. */
+  location: registryPlace,
+  /** Plain HTTP, or a certificate that is not checked. Never for what has no digest. */
+  insecure: z.boolean().default(false),
+});
+
 export const environmentSchema = recordOf({
   mirrors: z.record(z.string(), z.array(downloadUrl).min(1)).default({}),
   packageMirrors: z.partialRecord(z.enum(["debian", "ubuntu", "fedora", "centos"]), downloadUrl).default({}),
+  registries: z.record(registryPlace, z.array(registryMirror).min(1)).default({}),
+  baseUrl: downloadUrl.optional(),
+  network: z.enum(["direct", "isolated"]).default("direct"),
+  proxy: recordOf({
+    http: downloadUrl.optional(),
+    https: downloadUrl.optional(),
+    no: z.array(z.string().min(1)).default([]),
+  }).default({ no: [] }),
+  caCertificates: z.array(z.string().min(1)).default([]),
+  store: recordOf({ path: z.string().min(1).optional(), maxGiB: z.number().positive().optional() }).default({}),
+  locked: z.boolean().default(false),
   parallelBuilds: z.int().min(1).optional(),
+  memoryGiB: z.number().positive().optional(),
   warmStatesGiB: z.number().min(0).default(4),
   credentials: z
     .record(
@@ -25,8 +49,35 @@ export interface EnvironmentInput {
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   /** Package mirror per distribution, for bases made from packages. Without one, the distribution's own default. */
   readonly packageMirrors?: Readonly<Partial<Record<Distribution, string>>> | undefined;
+  /** Registries (or parts of them) and where their images are looked for first: pull-through caches and copies, in order. */
+  readonly registries?:
+    | Readonly<Record<string, readonly { readonly location: string; readonly insecure?: boolean | undefined }[]>>
+    | undefined;
+  /**
+   * One place that stands for every upstream: a file `https://host/path` is at `<baseUrl>/host/path`, container images are an OCI
+   * layout at `<baseUrl>/images`. What `kvci-build lock --fetch` collects can be served as such a place. Nothing else is asked.
+   */
+  readonly baseUrl?: string | undefined;
+  /** What guests of builds reach: everything that the host does, or, `isolated`, nothing but packages through kvci-build. Default: `direct`. */
+  readonly network?: "direct" | "isolated" | undefined;
+  /** Proxies for what kvci-build fetches, and hosts that are asked directly. Default: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`. */
+  readonly proxy?:
+    | {
+        readonly http?: string | undefined;
+        readonly https?: string | undefined;
+        readonly no?: readonly string[] | undefined;
+      }
+    | undefined;
+  /** Files with further certificate authorities (PEM), relative to the working directory; trusted beside the host's own. */
+  readonly caCertificates?: readonly string[] | undefined;
+  /** The store's folder (else KVCI_BUILD_STORE, else the user's cache) and what it may grow to: after a build, what was used longest ago goes. */
+  readonly store?: { readonly path?: string | undefined; readonly maxGiB?: number | undefined } | undefined;
+  /** Build from the lock alone: a package without an entry is an error (`--locked`). Default: false. */
+  readonly locked?: boolean | undefined;
   /** Builds at once in one invocation, memory permitting. Default: one for every two processors. */
   readonly parallelBuilds?: number | undefined;
+  /** What the machines of one invocation may use of the host's memory together. Default: four fifths of what is available. */
+  readonly memoryGiB?: number | undefined;
   /** What warm states (memory of machines, kept beside layers) may take in the store, in GiB. 0 keeps none. Default: 4. */
   readonly warmStatesGiB?: number | undefined;
   /** Names of credentials and the environment variables that hold them, as `env:NAME`; never values. */

@@ -76,8 +76,14 @@ export function rememberedPlan({ disk }: Plan, finished: (key: Digest) => boolea
 /** An op by its fields, nothing left out. */
 export function fieldsOf({ kind, ...fields }: PlannedOp): FormerOp {
   // Ops written by hand may have fields without a value, whatever their type says.
-  const given = Object.entries<FieldValue | undefined>(fields).filter(([, value]) => value !== undefined);
-  return { kind, fields: Object.fromEntries(given) as FormerOp["fields"] };
+  const given = Object.entries<unknown>(fields).filter(([, value]) => value !== undefined);
+  return { kind, fields: Object.fromEntries(given.map(([name, value]) => [name, fieldOf(value)])) };
+}
+
+/** Lists of records as lists of texts, one line for each, so that a difference is told by what was added and removed. */
+function fieldOf(value: unknown): FieldValue {
+  if (!Array.isArray(value)) return value as FieldValue;
+  return value.map((item: unknown) => (typeof item === "string" ? item : canonicalJson(item)));
 }
 
 /** What is equal for equal ops, whether their long fields were kept or not. */

@@ -4,6 +4,7 @@ import { InputError } from "./input.ts";
 import { bootKey, firstKey, nextKey } from "./key.ts";
 import { cloudImageKey, type Lock } from "./lock.ts";
 import { KvciError } from "./error.ts";
+import { lockResolver, type LockResolver, type PlannedDownload } from "./lock-resolver.ts";
 import type { Op, PlannedOp } from "./op.ts";
 import type { Arch, Platform } from "./platform.ts";
 import type { Step } from "./step.ts";
@@ -60,10 +61,13 @@ export interface Plan {
   readonly template: string;
   readonly disk: DiskPlan;
   readonly base: PlannedBase;
+  /** Where the files of fetch-in ops are, each once. Not in the id: it is the bytes that count. */
+  readonly downloads: readonly PlannedDownload[];
   readonly machine: Template["machine"];
   readonly outputs: Template["outputs"];
   readonly checks: Template["checks"];
   readonly labels: Template["labels"];
+  readonly maxLayerMiB: Template["maxLayerMiB"];
 }
 
 /** What a plan is made from; all of it data, so that making one does no I/O. */
@@ -77,6 +81,8 @@ export interface PlanInput {
   readonly packagesBase?: Digest | undefined;
   /** The plan of the template that this one is based on, when it is. */
   readonly parent?: Plan | undefined;
+  /** Refuse what floats: packages without an entry in the lock are an error instead of whatever the repositories offer. */
+  readonly locked?: boolean | undefined;
   /** What is done last, uncached: see `src/steps/seal.ts`. */
   readonly seal: Step;
 }
@@ -84,7 +90,7 @@ export interface PlanInput {
 /**
  * Resolves a template for one architecture.
  *
- * @throws {KvciError} `lock-missing` for a cloud image without a digest; `template-invalid` for an architecture the
+ * @throws {KvciError} `lock-missing` and `lock-stale` naming every entry of the lock that is wanted; `template-invalid` for an architecture the
  *   template does not have, a file that was not read, or a step's own complaint.
  */
 export function makePlan(input: PlanInput): Plan {
@@ -94,27 +100,32 @@ export function makePlan(input: PlanInput): Plan {
   const platform = input.parent?.disk.platform ?? platformOf(template.base as RootBase, arch);
   // Whole MiB, so that a size such as 1.3 GiB still ends on a sector and on an alignment that partitions like.
   const virtualBytes = Math.round(template.disk.sizeGiB * 1024) * MIB;
-  const disk = planDisk(input, { platform, base: base.identity, virtualBytes });
-  const { machine, outputs, checks, labels } = template;
+  const resolver = lockResolver(input, platform);
+  const disk = planDisk({ ...input, resolver }, { platform, base: base.identity, virtualBytes });
+  const { machine, outputs, checks, labels, maxLayerMiB } = template;
   return {
     formatVersion: 1,
     id: digestOfValue(disk),
     template: template.name,
     disk,
     base,
+    downloads: resolver.downloads(),
     machine,
     outputs,
     checks,
     labels,
+    maxLayerMiB,
   };
 }
 
-function planDisk(input: PlanInput, start: { platform: Platform; base: Digest; virtualBytes: number }): DiskPlan {
+type ResolvedInput = PlanInput & { readonly resolver: LockResolver };
+
+function planDisk(input: ResolvedInput, start: { platform: Platform; base: Digest; virtualBytes: number }): DiskPlan {
   const first = firstKey(start);
   const steps: PlannedStep[] = [];
   let key = bootKey(first);
   for (const [index, step] of input.template.steps.entries()) {
-    const ops = step.ops(start.platform).map((op) => planOp(op, input, index));
+    const ops = step.ops(start.platform, input.resolver.packages).map((op) => planOp(op, input, index));
     const { volatile, maxAgeMs, freshBoot, phase } = step;
     key = nextKey(key, ops, { freshBoot });
     steps.push({
@@ -131,7 +142,9 @@ function planDisk(input: PlanInput, start: { platform: Platform; base: Digest; v
   return { ...start, firstKey: first, bootKey: bootKey(first), steps, seal };
 }
 
-function planOp(op: Op, { files, template }: PlanInput, index: number): PlannedOp {
+function planOp(op: Op, { files, template, resolver }: ResolvedInput, index: number): PlannedOp {
+  if (op.kind === "fetch-in") return resolver.file(op);
+  if (op.kind === "load-images") return resolver.images(op);
   if (op.kind !== "copy-in") return op;
   const { source, ...rest } = op;
   const file = files.get(source);

@@ -1,3 +1,5 @@
+import type { PackageLock } from "./lock.ts";
+import type { Need } from "./need.ts";
 import type { Op } from "./op.ts";
 import type { Platform } from "./platform.ts";
 
@@ -8,7 +10,10 @@ import type { Platform } from "./platform.ts";
 export interface Step<O extends Op = Op> {
   /** Lower-case words and digits joined by `-`, `.` or `+`; unique in a template. */
   readonly name: string;
-  readonly ops: (platform: Platform) => readonly O[];
+  /** @param lock the versions that packages are installed in; without it, the ones the repositories offer. */
+  readonly ops: (platform: Platform, lock?: PackageLock) => readonly O[];
+  /** Packages and repositories that its ops use; what else floats the ops say themselves. */
+  readonly needs?: ((platform: Platform) => readonly Need[]) | undefined;
   /** Never cached: see `volatile`. */
   readonly volatile?: boolean | undefined;
   /** Milliseconds after which its layer is not reused: see `maxAge`. */
@@ -22,7 +27,7 @@ export interface Step<O extends Op = Op> {
 /** A step of one's own, for what the library does not have. */
 export function defineStep<O extends Op>(
   name: string,
-  ops: readonly O[] | ((platform: Platform) => readonly O[]),
+  ops: readonly O[] | ((platform: Platform, lock?: PackageLock) => readonly O[]),
 ): Step<O> {
   return { name, ops: typeof ops === "function" ? ops : () => ops };
 }

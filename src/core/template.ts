@@ -56,7 +56,8 @@ export const templateSchema = recordOf({
   }).default({ memoryMiB: 2048, cpus: 2, firmware: "uefi" }),
   steps: steps.default([]),
   outputs: listOf(z.enum(["container-disk", "layered-disk"])).default(["container-disk"]),
-  checks: listOf(z.enum(["boot"])).default(["boot"]),
+  checks: listOf(z.enum(["boot", "node"])).default(["boot"]),
+  maxLayerMiB: z.record(z.string(), z.number().positive()).default({}),
   labels: z.record(z.string().min(1), z.string()).default({}),
 });
 
@@ -82,7 +83,12 @@ export interface TemplateInput {
    */
   readonly outputs?: readonly ("container-disk" | "layered-disk")[] | undefined;
   /** Verification suites that `kvci-build template` runs on the finished disk. Default: `["boot"]`. */
-  readonly checks?: readonly "boot"[] | undefined;
+  readonly checks?: readonly ("boot" | "node")[] | undefined;
+  /**
+   * What the layers of a phase may take together, in MiB, by the phase's name: a larger one fails the build, with what takes the
+   * most of it. In no key.
+   */
+  readonly maxLayerMiB?: Readonly<Record<string, number>> | undefined;
   /** Put into the image's OCI labels and annotations, for example the Kubernetes version. In no key. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
 }

@@ -1,6 +1,7 @@
 import { KvciError } from "../core/error.ts";
 import type { Journal } from "../core/journal.ts";
-import { describeOp, type PlannedCopyIn, type PlannedOp } from "../core/op.ts";
+import type { PlannedLoadImages, PlannedOp } from "../core/op.ts";
+import { describePlannedOp } from "../core/describe-op.ts";
 import type { SourceFile } from "../core/plan.ts";
 import { lastLines } from "../host/last-lines.ts";
 import { copyIn } from "./copy-in.ts";
@@ -16,10 +17,15 @@ export interface ApplyContext {
   readonly sources: ReadonlyMap<string, SourceFile>;
   /** Random text, new for every script; tests pass their own. */
   readonly nonce: () => string;
+  /** How container images get into the guest; needed where ops load some. */
+  readonly loadImages?: ImageLoader | undefined;
 }
 
+/** Imports container images into a guest. How they get there depends on who runs the machine. */
+export type ImageLoader = (guest: Guest, op: PlannedLoadImages) => Promise<void>;
+
 /** Ops that need no booted guest. */
-type ImagePlannedOp = Exclude<PlannedOp, { kind: "reboot" } | { kind: "wait-for" }>;
+type ImagePlannedOp = Exclude<PlannedOp, { kind: "reboot" } | { kind: "wait-for" } | { kind: "load-images" }>;
 
 /** Connection set-up, upload and slack of a slow guest, on top of the ops' own deadlines. */
 const SCRIPT_SLACK_MS = 60_000;
@@ -42,12 +48,12 @@ export async function apply(machine: Machine | Guest, ops: readonly PlannedOp[],
   }
 }
 
-type SingleOp = Extract<PlannedOp, { kind: "copy-in" } | { kind: "reboot" }>;
+type SingleOp = Exclude<PlannedOp, ScriptOp>;
 
 function batches(ops: readonly PlannedOp[]): (Placed<ScriptOp>[] | Placed<SingleOp>)[] {
   const result: (Placed<ScriptOp>[] | Placed<SingleOp>)[] = [];
   ops.forEach((op, index) => {
-    if (op.kind === "copy-in" || op.kind === "reboot") {
+    if (!isScriptOp(op)) {
       result.push({ index, op });
       return;
     }
@@ -56,6 +62,10 @@ function batches(ops: readonly PlannedOp[]): (Placed<ScriptOp>[] | Placed<Single
     else result.push([{ index, op }]);
   });
   return result;
+}
+
+function isScriptOp(op: PlannedOp): op is ScriptOp {
+  return op.kind === "run" || op.kind === "write-file" || op.kind === "wait-for";
 }
 
 async function single(
@@ -68,11 +78,17 @@ async function single(
   let status = 1;
   try {
     if (op.kind === "reboot") await guest.reboot({ timeoutMs: op.timeoutMs });
+    else if (op.kind === "load-images") await loaderOf(context)(guest, op);
     else await copyIn(guest, op, context);
     status = 0;
   } finally {
     context.journal.emit({ type: "op-ended", index, status, durationMs: performance.now() - started });
   }
+}
+
+function loaderOf({ loadImages }: ApplyContext): ImageLoader {
+  if (loadImages) return loadImages;
+  throw new KvciError("internal", "nobody here can import container images", { hint: "Report this." });
 }
 
 /** One script on its way through the guest. */
@@ -183,10 +199,6 @@ const RUN_SCRIPT =
   'umask 077; script=$(mktemp /run/kvci-build-step.XXXXXX) && cat >"$script" && sh "$script"; status=$?; rm -f "$script"; exit $status';
 
 function summaryOf(op: PlannedOp): string {
-  const text = op.kind === "copy-in" ? describeCopy(op) : describeOp(op);
+  const text = op.kind === "copy-in" ? `copy to ${op.path}` : describePlannedOp(op);
   return text.length > 160 ? `${text.slice(0, 157)}...` : text;
-}
-
-function describeCopy(op: PlannedCopyIn): string {
-  return `copy to ${op.path}`;
 }

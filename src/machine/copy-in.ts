@@ -4,7 +4,8 @@ import { Readable, Transform, type TransformCallback } from "node:stream";
 import { create, type WriteEntry } from "tar";
 import { KvciError } from "../core/error.ts";
 import type { Journal } from "../core/journal.ts";
-import type { PlannedCopyIn } from "../core/op.ts";
+import type { PlannedCopyIn, PlannedFetchIn } from "../core/op.ts";
+import { sourceDigest } from "../core/describe-op.ts";
 import type { SourceFile } from "../core/plan.ts";
 import type { Machine } from "./machine.ts";
 import { lastLines } from "../host/last-lines.ts";
@@ -20,12 +21,16 @@ const SLOWEST_BYTES_PER_MS = 1024;
 const COPY_SLACK_MS = 60_000;
 
 /**
- * Streams a host file or tree into the guest over the open connection: into a temporary name first, then into place.
+ * Streams a host file or tree, or a fetched file, into the guest over the open connection: into a temporary name first, then into place.
  *
  * @throws {KvciError} `command-failed` when the guest could not write it, `template-invalid` when the source is gone.
  */
-export async function copyIn(machine: Machine, op: PlannedCopyIn, context: CopyContext): Promise<void> {
-  const source = context.sources.get(op.digest);
+export async function copyIn(
+  machine: Machine,
+  op: PlannedCopyIn | PlannedFetchIn,
+  context: CopyContext,
+): Promise<void> {
+  const source = context.sources.get(sourceDigest(op));
   if (!source) throw new KvciError("internal", `no source for ${op.path}`, { hint: "Report this." });
   const stat = await lstat(source.absolutePath);
   const body = stat.isDirectory() ? tarOf(source.absolutePath) : createReadStream(source.absolutePath);

@@ -1,8 +1,8 @@
 import type { PlannedOp } from "../core/op.ts";
 import { shellCommand, shellQuote } from "./shell-quote.ts";
 
-/** Ops that travel together as one script; copies and reboots stand between scripts. */
-export type ScriptOp = Exclude<PlannedOp, { kind: "copy-in" } | { kind: "reboot" }>;
+/** Ops that travel together as one script; the others stand between scripts. */
+export type ScriptOp = Extract<PlannedOp, { kind: "run" } | { kind: "write-file" } | { kind: "wait-for" }>;
 
 /** An op with its place in the step, counted from 0. */
 export interface Placed<O> {

@@ -1,4 +1,5 @@
-import { run, type ImageOp } from "../core/op.ts";
+import type { ImageOp } from "../core/op.ts";
+import { run } from "../core/op-makers.ts";
 import type { OsFamily, Platform } from "../core/platform.ts";
 import type { Step } from "../core/step.ts";
 import { installPackages } from "./packages.ts";

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { recordOf, type DeepReadonly } from "../core/input.ts";
-import { run, writeFile, type ImageOp } from "../core/op.ts";
+import type { ImageOp } from "../core/op.ts";
+import { run, writeFile } from "../core/op-makers.ts";
 import type { Platform } from "../core/platform.ts";
 import type { Step } from "../core/step.ts";
 import { CNI_BIN_DIR } from "./cni-plugins.ts";

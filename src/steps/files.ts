@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { recordOf } from "../core/input.ts";
-import { copyIn, writeFile, type CopyIn, type ImageOp, type WriteFile } from "../core/op.ts";
+import type { CopyIn, ImageOp, WriteFile } from "../core/op.ts";
+import { copyIn, writeFile } from "../core/op-makers.ts";
 import type { Step } from "../core/step.ts";
 import { checkStep, fileName } from "./step-input.ts";
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { recordOf, type DeepReadonly } from "../core/input.ts";
-import { run, writeFile, type ImageOp } from "../core/op.ts";
+import type { ImageOp } from "../core/op.ts";
+import { run, writeFile } from "../core/op-makers.ts";
 import type { Step } from "../core/step.ts";
 import { lines } from "./script.ts";
 import { checkStep, fileName, placeFile, textOrFile, unitName } from "./step-input.ts";

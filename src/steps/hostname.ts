@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { recordOf } from "../core/input.ts";
-import { writeFile, type ImageOp } from "../core/op.ts";
+import type { ImageOp } from "../core/op.ts";
+import { writeFile } from "../core/op-makers.ts";
 import type { Step } from "../core/step.ts";
 import { lines, shell } from "./script.ts";
 import { checkStep } from "./step-input.ts";

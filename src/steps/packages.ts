@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { recordOf, type DeepReadonly } from "../core/input.ts";
-import { run, runFor, writeFile, type ImageOp, type Run } from "../core/op.ts";
+import type { ImageOp, Run } from "../core/op.ts";
+import { run, runFor, writeFile } from "../core/op-makers.ts";
 import type { OsFamily } from "../core/platform.ts";
 import type { Step } from "../core/step.ts";
 import { lines } from "./script.ts";

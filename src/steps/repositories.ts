@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { recordOf, type DeepReadonly } from "../core/input.ts";
-import { writeFile, type ImageOp } from "../core/op.ts";
+import type { ImageOp } from "../core/op.ts";
+import { writeFile } from "../core/op-makers.ts";
 import type { Platform } from "../core/platform.ts";
 import type { Step } from "../core/step.ts";
 import { forgetAptLists } from "./packages.ts";

@@ -1,4 +1,5 @@
-import { run, type Run } from "../core/op.ts";
+import type { Run } from "../core/op.ts";
+import { run } from "../core/op-makers.ts";
 
 /** A text file's content: the lines, each with its newline. */
 export function lines(...text: readonly string[]): string {

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { run, type ImageOp } from "../core/op.ts";
+import type { ImageOp } from "../core/op.ts";
+import { run } from "../core/op-makers.ts";
 import type { Platform } from "../core/platform.ts";
 import type { Step } from "../core/step.ts";
 import { kernelArguments } from "./kernel-arguments.ts";

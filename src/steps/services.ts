@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { recordOf, type DeepReadonly } from "../core/input.ts";
-import { run, type ImageOp } from "../core/op.ts";
+import type { ImageOp } from "../core/op.ts";
+import { run } from "../core/op-makers.ts";
 import type { Step } from "../core/step.ts";
 import { checkStep, stepName, unitName } from "./step-input.ts";
 

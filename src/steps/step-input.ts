@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { checkInput, InputError, recordOf } from "../core/input.ts";
-import { copyIn, writeFile, type CopyIn, type WriteFile } from "../core/op.ts";
+import type { CopyIn, WriteFile } from "../core/op.ts";
+import { copyIn, writeFile } from "../core/op-makers.ts";
 
 const HINT = "See docs/steps.md for what each step takes.";
 

@@ -1,4 +1,5 @@
-import { run, writeFile, type ImageOp } from "../core/op.ts";
+import type { ImageOp } from "../core/op.ts";
+import { run, writeFile } from "../core/op-makers.ts";
 import type { Step } from "../core/step.ts";
 import { lines, shell } from "./script.ts";
 

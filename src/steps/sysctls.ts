@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { writeFile, type ImageOp } from "../core/op.ts";
+import type { ImageOp } from "../core/op.ts";
+import { writeFile } from "../core/op-makers.ts";
 import type { Step } from "../core/step.ts";
 import { lines } from "./script.ts";
 import { checkStep, fileName } from "./step-input.ts";

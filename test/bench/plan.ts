@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { localDisk } from "../../src/core/base.ts";
 import { sha256, type Digest } from "../../src/core/digest.ts";
 import { EMPTY_LOCK } from "../../src/core/lock.ts";
-import { run, writeFile as writeOp } from "../../src/core/op.ts";
+import { run, writeFile as writeOp } from "../../src/core/op-makers.ts";
 import { makePlan, type Plan } from "../../src/core/plan.ts";
 import { defineStep } from "../../src/core/step.ts";
 import { defineTemplate } from "../../src/core/template.ts";

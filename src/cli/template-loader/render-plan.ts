@@ -1,5 +1,6 @@
 import { shortDigest } from "../../core/digest.ts";
-import { describeOp, type PlannedOp } from "../../core/op.ts";
+import type { PlannedOp } from "../../core/op.ts";
+import { describePlannedOp } from "../../core/describe-op.ts";
 import type { Plan, PlannedBase, PlannedStep } from "../../core/plan.ts";
 import type { PlanStatus } from "../plan-status.ts";
 import { PLAIN_LOOK, renderStatus, statusJson, stepSettings, type Look } from "./render-status.ts";
@@ -50,12 +51,8 @@ function stepLines(step: PlannedStep, index: number): string[] {
 }
 
 function opLine(op: PlannedOp): string {
-  const text = visible(describe(op));
+  const text = visible(describePlannedOp(op));
   return `      ${text.length > MAX_OP_WIDTH ? `${text.slice(0, MAX_OP_WIDTH - 1)}…` : text}`;
-}
-
-function describe(op: PlannedOp): string {
-  return op.kind === "copy-in" ? `copy ${shortDigest(op.digest)} to ${op.path}` : describeOp(op);
 }
 
 function describeBase({ image, identity, pinned }: PlannedBase): string {

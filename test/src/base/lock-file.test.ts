@@ -28,7 +28,7 @@ describe("lock file", () => {
 
   it("comes back as it was written, keys sorted, and leaves no other file", async () => {
     const lock = {
-      formatVersion: 1 as const,
+      ...EMPTY_LOCK,
       cloudImages: { "fedora-43-amd64": entry("f"), "centos-9-amd64": entry("c") },
     };
     await writeLock(path, lock);
@@ -56,7 +56,7 @@ describe("lock file", () => {
   });
 
   it("gets what is wanted, keeps the rest, and leaves images with their own digest alone", async () => {
-    const lock = { formatVersion: 1 as const, cloudImages: { "debian-12-amd64": entry("old") } };
+    const lock = { ...EMPTY_LOCK, cloudImages: { "debian-12-amd64": entry("old") } };
     const pinned = cloudImage({
       distribution: "ubuntu",
       release: "24.04",
@@ -80,7 +80,7 @@ describe("lock file", () => {
 
   it("keeps the date of an entry that did not change", async () => {
     const fedora = cloudImage({ distribution: "fedora", release: "43" });
-    const lock = { formatVersion: 1 as const, cloudImages: { "fedora-43-amd64": entry("same") } };
+    const lock = { ...EMPTY_LOCK, cloudImages: { "fedora-43-amd64": entry("same") } };
     const resolve = (build: string) => () => Promise.resolve(entry(build, "2026-05-05T00:00:00.000Z"));
     assert.deepEqual(await updateLock(lock, [{ image: fedora, arch: "amd64" }], resolve("same")), lock);
     const changed = await updateLock(lock, [{ image: fedora, arch: "amd64" }], resolve("new"));

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { planStatus } from "../../../src/cli/plan-status.ts";
-import { run } from "../../../src/core/op.ts";
+import { run } from "../../../src/core/op-makers.ts";
 import type { Plan } from "../../../src/core/plan.ts";
 import { rememberDurations, rememberPlan } from "../../../src/store/build-history.ts";
 import type { Chain, Layer, WantedLayer } from "../../../src/store/layer.ts";

@@ -6,7 +6,7 @@ import { standingBuild } from "../../../src/cli/up-to-date.ts";
 import { version } from "../../../src/cli/version.ts";
 import { sha256 } from "../../../src/core/digest.ts";
 import type { VerificationResult } from "../../../src/core/finding.ts";
-import { run } from "../../../src/core/op.ts";
+import { run } from "../../../src/core/op-makers.ts";
 import type { Plan } from "../../../src/core/plan.ts";
 import { resultId } from "../../../src/pipeline/build-template.ts";
 import { recordVerification } from "../../../verify/record.ts";

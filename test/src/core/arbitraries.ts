@@ -7,7 +7,7 @@ import { defineStep, type Step } from "../../../src/core/step.ts";
 import { defineTemplate, type TemplateInput } from "../../../src/core/template.ts";
 import { packages } from "../../../src/core/base.ts";
 import { EMPTY_LOCK } from "../../../src/core/lock.ts";
-import { run } from "../../../src/core/op.ts";
+import { run } from "../../../src/core/op-makers.ts";
 
 /** Anything a caller without types may pass, JSON or not. */
 export const anything = fc.anything({

@@ -6,7 +6,18 @@ import { anything } from "./arbitraries.ts";
 
 describe("environment", () => {
   it("needs to say nothing", () => {
-    assert.deepEqual(defineEnvironment({}), { mirrors: {}, packageMirrors: {}, warmStatesGiB: 4, credentials: {} });
+    assert.deepEqual(defineEnvironment({}), {
+      mirrors: {},
+      packageMirrors: {},
+      registries: {},
+      network: "direct",
+      proxy: { no: [] },
+      caCertificates: [],
+      store: {},
+      locked: false,
+      warmStatesGiB: 4,
+      credentials: {},
+    });
   });
 
   it("names credentials, and refuses what looks like a value", () => {

@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { canonicalJson } from "../../../src/core/canonical-json.ts";
 import { sha256 } from "../../../src/core/digest.ts";
 import { fieldsOf, opIdentity, rememberedPlan } from "../../../src/core/former-plan.ts";
-import { run, writeFile, type PlannedOp } from "../../../src/core/op.ts";
+import type { PlannedOp } from "../../../src/core/op.ts";
+import { run, writeFile } from "../../../src/core/op-makers.ts";
 import { opLists, plan, stepsOf } from "./arbitraries.ts";
 
 const none = (): boolean => false;

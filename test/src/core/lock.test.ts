@@ -12,7 +12,7 @@ const entry = {
 };
 
 function lockWith(changes: object): unknown {
-  return { formatVersion: 1, cloudImages: { "fedora-43-amd64": { ...entry, ...changes } } };
+  return { ...EMPTY_LOCK, cloudImages: { "fedora-43-amd64": { ...entry, ...changes } } };
 }
 
 describe("lock", () => {

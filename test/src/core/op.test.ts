@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { canonicalJson } from "../../../src/core/canonical-json.ts";
 import { InputError } from "../../../src/core/input.ts";
-import { checkOps, copyIn, describeOp, reboot, run, runFor, waitFor, writeFile } from "../../../src/core/op.ts";
+import { checkOps, copyIn, reboot, run, runFor, waitFor, writeFile } from "../../../src/core/op-makers.ts";
+import { describeOp } from "../../../src/core/describe-op.ts";
 import { anything, op } from "./arbitraries.ts";
 
 describe("ops", () => {

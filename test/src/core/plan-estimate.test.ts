@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { run } from "../../../src/core/op.ts";
+import { run } from "../../../src/core/op-makers.ts";
 import { estimateBuild, estimateMs, type Durations } from "../../../src/core/plan-estimate.ts";
 import { planDiff } from "../../../src/core/plan-diff.ts";
 import { freshBoot } from "../../../src/core/step-settings.ts";

@@ -1,9 +1,11 @@
+import { EMPTY_LOCK } from "../../../src/core/lock.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { cloudImage, fromTemplate, localDisk, packages } from "../../../src/core/base.ts";
 import { canonicalJson } from "../../../src/core/canonical-json.ts";
 import { isDigest } from "../../../src/core/digest.ts";
-import { copyIn, run, type Op } from "../../../src/core/op.ts";
+import type { Op } from "../../../src/core/op.ts";
+import { copyIn, run } from "../../../src/core/op-makers.ts";
 import { defineStep } from "../../../src/core/step.ts";
 import { defineTemplate } from "../../../src/core/template.ts";
 import { BASE, digest, files, keysOf, op, opLists, plan, stepsOf } from "./arbitraries.ts";
@@ -186,7 +188,7 @@ describe("makePlan", () => {
       source: "https://a.example/CHECKSUM",
       resolvedAt: "2026-01-01T00:00:00Z",
     };
-    const lock = { formatVersion: 1, cloudImages: { "fedora-43-amd64": entry } } as const;
+    const lock = { ...EMPTY_LOCK, cloudImages: { "fedora-43-amd64": entry } };
     const planned = plan({ base }, { lock }).base;
     assert.deepEqual([planned.identity, planned.urls], [BASE, ["https://a.example/f", "https://m.example/f"]]);
   });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { run } from "../../../src/core/op.ts";
+import { run } from "../../../src/core/op-makers.ts";
 import { freshBoot, maxAge, phase, volatile } from "../../../src/core/step-settings.ts";
 import { defineStep } from "../../../src/core/step.ts";
 import { plan } from "./arbitraries.ts";

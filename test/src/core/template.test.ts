@@ -14,7 +14,7 @@ import {
 import type { environmentSchema } from "../../../src/core/environment.ts";
 import { type EnvironmentInput } from "../../../src/core/environment.ts";
 import { InputError, type DeepReadonly, type InputIssue } from "../../../src/core/input.ts";
-import { copyIn, reboot, run, runFor, waitFor, writeFile } from "../../../src/core/op.ts";
+import { copyIn, reboot, run, runFor, waitFor, writeFile } from "../../../src/core/op-makers.ts";
 import { defineStep } from "../../../src/core/step.ts";
 import { defineTemplate, type TemplateInput, type templateSchema } from "../../../src/core/template.ts";
 import { anything } from "./arbitraries.ts";
@@ -81,6 +81,7 @@ describe("template", () => {
       outputs: ["container-disk"],
       checks: ["boot"],
       labels: {},
+      maxLayerMiB: {},
     });
   });
 

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { rememberedPlan } from "../../../src/core/former-plan.ts";
-import { run } from "../../../src/core/op.ts";
+import { run } from "../../../src/core/op-makers.ts";
 import { readHistory, rememberDurations, rememberPlan } from "../../../src/store/build-history.ts";
 import { plan, stepsOf } from "../core/arbitraries.ts";
 

@@ -14,7 +14,7 @@ import {
 } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { sha256, type Digest } from "../../../src/core/digest.ts";
-import { run } from "../../../src/core/op.ts";
+import { run } from "../../../src/core/op-makers.ts";
 import { fileLayerStore, type LayerStoreOptions } from "../../../src/store/layer-store.ts";
 import type { Draft, Layer, LayerStore } from "../../../src/store/layer.ts";
 import type { Store, TemporaryFolder } from "../../../src/store/store.ts";

@@ -6,7 +6,7 @@ import { loadEnvironment } from "../../../../src/cli/template-loader/load-enviro
 import { TEMPLATES_DIR } from "../../../../src/cli/template-loader/own-files.ts";
 import { sha256 } from "../../../../src/core/digest.ts";
 import { EMPTY_LOCK } from "../../../../src/core/lock.ts";
-import { run } from "../../../../src/core/op.ts";
+import { run } from "../../../../src/core/op-makers.ts";
 import { makePlan } from "../../../../src/core/plan.ts";
 import { defineStep } from "../../../../src/core/step.ts";
 import { defineTemplate } from "../../../../src/core/template.ts";

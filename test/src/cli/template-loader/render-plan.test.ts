@@ -3,7 +3,7 @@ import { planJson, renderPlan } from "../../../../src/cli/template-loader/render
 import { PLAIN_LOOK, renderStatus } from "../../../../src/cli/template-loader/render-status.ts";
 import { cloudImage, fromTemplate, localDisk } from "../../../../src/core/base.ts";
 import { shortDigest } from "../../../../src/core/digest.ts";
-import { copyIn, reboot, run, writeFile } from "../../../../src/core/op.ts";
+import { copyIn, reboot, run, writeFile } from "../../../../src/core/op-makers.ts";
 import { defineStep } from "../../../../src/core/step.ts";
 import { freshBoot, maxAge, phase, volatile } from "../../../../src/core/step-settings.ts";
 import { BASE, plan } from "../../core/arbitraries.ts";

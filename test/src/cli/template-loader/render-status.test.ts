@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { estimateBuild } from "../../../../src/core/plan-estimate.ts";
 import { rememberedPlan } from "../../../../src/core/former-plan.ts";
-import { run, writeFile } from "../../../../src/core/op.ts";
+import { run, writeFile } from "../../../../src/core/op-makers.ts";
 import { planDiff } from "../../../../src/core/plan-diff.ts";
 import type { Plan } from "../../../../src/core/plan.ts";
 import { maxAge, phase, volatile } from "../../../../src/core/step-settings.ts";
