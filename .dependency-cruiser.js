@@ -3,7 +3,7 @@
 const OURS = "^(src|builders|publishers|verify|templates|environments|launcher|test)/";
 const ADAPTERS = ["machine", "disk", "oci", "store", "journal", "sbom"];
 /** Packages that stand for an outside thing: one file of ours knows each, so that one file changes with it. */
-const SDKS = ["commander", "execa", "log-update", "openpgp", "packageurl-js", "ssh2", "tar"];
+const SDKS = ["commander", "execa", "log-update", "openpgp", "packageurl-js", "ssh2", "tar", "undici", "yaml"];
 
 /** A folder that may know itself and `others`, and nothing else of ours. */
 function layer(name, folder, others = []) {
@@ -53,6 +53,9 @@ export default {
     layer("host-knows-core", "src/host", ["src/core"]),
     ...ADAPTERS.map((name) => layer(`${name}-knows-core-and-host`, `src/${name}`, ["src/core", "src/host"])),
     layer("base-knows-store", "src/base", ["src/core", "src/host", "src/store"]),
+    layer("images-know-store", "src/images", ["src/core", "src/host", "src/store", "src/base", "src/oci", "src/disk"]),
+    layer("lock-knows-sources", "src/lock", ["src/core", "src/host", "src/store", "src/base", "src/images"]),
+    layer("relay-knows-base", "src/relay", ["src/core", "src/host", "src/base"]),
     layer("qemu-knows-adapters", "src/qemu", ["src/core", "src/host", ...adapters]),
     layer("builders-know-adapters", "builders", ["src/core", "src/host", "src/steps", "src/qemu", ...adapters]),
     layer("verify-knows-adapters", "verify", ["src/core", "src/host", "src/steps", "src/qemu", ...adapters]),

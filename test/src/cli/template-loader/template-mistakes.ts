@@ -174,7 +174,7 @@ export default make({ name: "T" });
   "ops that are none": {
     source: `${DEBIAN}, steps: [defineStep("fine", []), defineStep("s", () => [{ kind: "rum", argv: ["x"] }])],`,
     message:
-      't.ts:6:125: steps.1.ops.0.kind: "rum" is not known here: one of run, write-file, copy-in, reboot, wait-for is needed; did you mean "run"?',
+      't.ts:6:125: steps.1.ops.0.kind: "rum" is not known here: one of run, write-file, copy-in, fetch-in, load-images, reboot, wait-for is needed; did you mean "run"?',
     marked: '"rum"',
   },
   "no default export": {
