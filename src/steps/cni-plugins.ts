@@ -15,13 +15,14 @@ const PACKAGED: Readonly<Record<OsFamily, string>> = { apt: "/usr/lib/cni", dnf:
 
 /** Installs the distribution's reference CNI plugins (bridge, host-local, loopback, portmap …), visible in /opt/cni/bin. */
 export function cniPlugins(): Step<ImageOp> {
-  return { name: "cni-plugins", ops: cniPluginsOps };
+  const install = installPackages(["containernetworking-plugins"]);
+  return {
+    name: "cni-plugins",
+    needs: (platform) => install.needs?.(platform) ?? [],
+    ops: (platform, lock) => [...install.ops(platform, lock), ...linkPlugins(platform)],
+  };
 }
 
-function cniPluginsOps(platform: Platform): readonly ImageOp[] {
-  return [
-    ...installPackages(["containernetworking-plugins"]).ops(platform),
-    run("mkdir", "-p", CNI_BIN_DIR),
-    shell(`ln -sf ${PACKAGED[platform.family]}/* ${CNI_BIN_DIR}/`),
-  ];
+function linkPlugins(platform: Platform): readonly ImageOp[] {
+  return [run("mkdir", "-p", CNI_BIN_DIR), shell(`ln -sf ${PACKAGED[platform.family]}/* ${CNI_BIN_DIR}/`)];
 }

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { recordOf, type DeepReadonly } from "../core/input.ts";
+import type { RepositoryNeed } from "../core/need.ts";
 import type { ImageOp } from "../core/op.ts";
-import { writeFile } from "../core/op-makers.ts";
+import { fetchIn, writeFile } from "../core/op-makers.ts";
 import type { Platform } from "../core/platform.ts";
 import type { Step } from "../core/step.ts";
-import { forgetAptLists } from "./packages.ts";
+import { forgetAptLists } from "./apt-install.ts";
 import { lines } from "./script.ts";
 import { checkStep, fileName, placeFile, textOrFile, unfitStep } from "./step-input.ts";
 
@@ -37,14 +38,21 @@ const dnfSchema = recordOf({
   signedIndex: z.boolean().default(false),
 });
 
-const signingKey = textOrFile.refine((key) => typeof key !== "string" || isArmouredPublicKey(key), {
+const keyHere = textOrFile.refine((key) => typeof key !== "string" || isArmouredPublicKey(key), {
   error: "an ASCII-armoured OpenPGP public key is needed (-----BEGIN PGP PUBLIC KEY BLOCK-----)",
+});
+const keyElsewhere = recordOf({
+  /** Fetched by `kvci-build lock`, which freezes its bytes: a key that changes is seen in a review. */
+  url: repositoryUrl,
+});
+const signingKey = z.union([keyElsewhere, keyHere], {
+  error: 'give the key itself, { file: "path" } or { url: "https://…" }',
 });
 
 export const repositorySchema = recordOf({
   /** Names the repository and its files. */
   name: fileName,
-  /** The key that signs it, ASCII-armoured: the text itself or `{ file: "keys/example.asc" }`. */
+  /** The key that signs it, ASCII-armoured: the text itself, `{ file: "keys/example.asc" }` or `{ url: "https://…" }`. */
   signingKey,
   /** Where it is for Debian and Ubuntu. */
   apt: aptSchema.optional(),
@@ -63,7 +71,16 @@ type Repository = z.output<typeof repositorySchema>;
  */
 export function packageRepository(input: RepositoryInput): Step<ImageOp> {
   const repository = checkStep("packageRepository", repositorySchema, input);
-  return { name: `repository-${repository.name}`, ops: (platform) => repositoryOps(repository, platform) };
+  return {
+    name: `repository-${repository.name}`,
+    needs: () => repositoryNeeds(repository),
+    ops: (platform) => repositoryOps(repository, platform),
+  };
+}
+
+/** What a step that brings a repository of its own has to declare for it. */
+export function repositoryNeeds({ name, signingKey: key, apt, dnf }: Repository): readonly RepositoryNeed[] {
+  return [{ kind: "repository", name, signingKey: key, ...(apt ? { apt } : {}), ...(dnf ? { dnf } : {}) }];
 }
 
 /** The ops alone, for steps that bring a repository of their own. */
@@ -74,13 +91,17 @@ export function repositoryOps(
   if (family === "apt" && apt) {
     const keyring = `/etc/apt/keyrings/${name}.asc`;
     const file = writeFile(`/etc/apt/sources.list.d/${name}.sources`, sourcesFile(apt, keyring));
-    return [placeFile(keyring, key, 0o644), file, forgetAptLists()];
+    return [placeKey(keyring, key), file, forgetAptLists()];
   }
   if (family === "dnf" && dnf) {
     const keyring = `/etc/pki/rpm-gpg/RPM-GPG-KEY-${name}`;
-    return [placeFile(keyring, key, 0o644), writeFile(`/etc/yum.repos.d/${name}.repo`, repoFile(name, dnf, keyring))];
+    return [placeKey(keyring, key), writeFile(`/etc/yum.repos.d/${name}.repo`, repoFile(name, dnf, keyring))];
   }
   throw unfitStep(`packageRepository "${name}"`, `it says nothing about ${family}`, `Give it a section "${family}".`);
+}
+
+function placeKey(path: string, key: Repository["signingKey"]): ImageOp {
+  return typeof key === "object" && "url" in key ? fetchIn(key.url, path) : placeFile(path, key, 0o644);
 }
 
 function sourcesFile(apt: NonNullable<Repository["apt"]>, keyring: string): string {

@@ -3,7 +3,7 @@ import { run, writeFile } from "../core/op-makers.ts";
 import type { Platform } from "../core/platform.ts";
 import type { Step } from "../core/step.ts";
 import { FIRST_BOOT_STATE } from "./first-boot.ts";
-import { APT_RUN_DIR } from "./packages.ts";
+import { APT_RUN_DIR } from "./apt-run-dir.ts";
 import { lines, shell } from "./script.ts";
 
 /**

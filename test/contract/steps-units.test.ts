@@ -1,10 +1,19 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Op } from "../../src/core/op.ts";
-import { firstBoot, seal } from "../../src/steps/index.ts";
+import {
+  clusterInstall,
+  firstBoot,
+  growRootOnFirstBoot,
+  hugepages,
+  localVolumes,
+  seal,
+  swap,
+  tmpfs,
+} from "../../src/steps/index.ts";
 import { debian } from "../src/steps/golden.ts";
 
 /** The order of cloud-init's units as Debian 12 ships them (cloud-init 22.4.2): the part that can make a cycle. */
@@ -54,9 +63,14 @@ class UnitRoot {
     for (const op of ops) {
       if (op.kind === "write-file") this.write(op.path, op.content, op.mode);
       if (op.kind === "run" && op.argv[0] === "systemctl" && op.argv[1] === "enable") {
-        for (const unit of op.argv.slice(2)) this.want("multi-user.target", unit);
+        for (const unit of op.argv.slice(2)) this.want(this.wantedBy(unit), unit);
       }
     }
+  }
+
+  wantedBy(unit: string): string {
+    const text = readFileSync(join(this.path, "etc/systemd/system", unit), "utf8");
+    return /^WantedBy=(\S+)$/m.exec(text)?.[1] ?? assert.fail(`${unit} is wanted by nothing`);
   }
 
   /** What systemd-analyze says about the boot that leads to `unit`, without what it says of the host's own units. */
@@ -68,7 +82,7 @@ class UnitRoot {
     assert.equal(error, undefined, "systemd-analyze is needed: apt-get install systemd");
     return stderr
       .split("\n")
-      .filter((line) => /kvci|cycle/.test(line))
+      .filter((line) => /kvci|cycle|swapfile|srv-tests|hugepages1G/.test(line))
       .join("\n");
   }
 
@@ -105,6 +119,50 @@ describe("units of the steps", () => {
   it("boot beside cloud-init without an ordering cycle", () => {
     root.take([...step.ops(debian), ...seal().ops(debian)]);
     assert.equal(root.verify("multi-user.target"), "");
+  });
+
+  it("of a cluster's installation is sound, and comes behind the runtime without an ordering cycle", () => {
+    root.write("/usr/lib/systemd/system/crio.service", "[Service]\nExecStart=/usr/bin/true\n");
+    root.want("multi-user.target", "crio.service");
+    root.take([...clusterInstall({ runtime: "cri-o" }).ops(debian), ...growRootOnFirstBoot().ops(debian)]);
+    for (const unit of ["kvci-first-boot-cluster-install.service", "multi-user.target"]) {
+      assert.equal(root.verify(unit), "", unit);
+    }
+  });
+
+  it("of a node's storage are sound, and boot together without an ordering cycle", () => {
+    const steps = [
+      growRootOnFirstBoot(),
+      swap({ sizeMiB: 64 }),
+      localVolumes({ on: "data-disk" }),
+      tmpfs({ path: "/srv/tests" }),
+      hugepages({ "1Gi": 1 }),
+    ];
+    root.take([...step.ops(debian), ...steps.flatMap((other) => other.ops(debian))]);
+    for (const unit of [
+      "kvci-grow-root.service",
+      "kvci-swap-file.service",
+      "swapfile.swap",
+      "kvci-local-volumes.service",
+      "srv-tests.mount",
+      "dev-hugepages1G.mount",
+      "multi-user.target",
+    ]) {
+      assert.equal(root.verify(unit), "", unit);
+    }
+  });
+
+  // systemd's default for swap units, except in a container, where this test may run.
+  it("would not, did the swap file come before swap.target", () => {
+    const early = swap({ sizeMiB: 64 })
+      .ops(debian)
+      .map((op) =>
+        op.kind === "write-file"
+          ? { ...op, content: op.content.replace("DefaultDependencies=no", "Before=swap.target") }
+          : op,
+      );
+    root.take(early);
+    assert.match(root.verify("multi-user.target"), /ordering cycle/);
   });
 
   it("would not, were the first-boot unit ordered after cloud-init's last", () => {

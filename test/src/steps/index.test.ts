@@ -55,7 +55,8 @@ describe("step library", () => {
       for (const op of step.ops(debian)) {
         if (op.kind === "run" && op.argv[0] !== "sh") {
           assert.ok(
-            !op.argv.some((text) => /[*?$`;|]|&&/.test(text) && !text.startsWith("/var/log/")),
+            // apt and dnf read the * of a version themselves.
+            !op.argv.some((text) => /[*?$`;|]|&&/.test(text.replace(/\.?\*$/, "")) && !text.startsWith("/var/log/")),
             op.argv.join(" "),
           );
         }

@@ -1,6 +1,33 @@
 import assert from "node:assert/strict";
 import { installPackages, removePackages } from "../../../src/steps/packages.ts";
-import { commandsOf, contentOf, debian, fedora } from "./golden.ts";
+import type { PackageLock } from "../../../src/core/lock.ts";
+import { centos, commandsOf, contentOf, debian, fedora } from "./golden.ts";
+
+const DIGEST = `sha256:${"a".repeat(64)}` as const;
+const packages = {
+  jq: {
+    version: "1.6-2.1",
+    arch: "amd64",
+    digest: DIGEST,
+    bytes: 3,
+    url: "https://a.example/pool/jq_1.6-2.1_amd64.deb",
+  },
+  "libjq1+x": {
+    version: "0:1.6-2",
+    arch: "x86_64",
+    digest: DIGEST,
+    bytes: 4,
+    url: "https://a.example/p/libjq1%2Bx-1.6-2.x86_64.rpm",
+  },
+};
+const base = { libc6: { ...packages.jq, version: "2.36-9", url: "https://a.example/libc6_2.36-9_amd64.deb" } };
+
+/** A lock with an entry for the step and one for the base. */
+const lock: PackageLock = (set) => {
+  const common = { recommends: false, resolvedAt: "2026-01-01T00:00:00Z" };
+  if (set === "base") return { ...common, wants: ["libc6"], packages: base };
+  return set === "install-jq-libc6" ? { ...common, wants: ["jq", "libc6"], packages } : undefined;
+};
 
 describe("installPackages", () => {
   it("pins versions the way each family writes them", () => {
@@ -57,6 +84,77 @@ describe("installPackages", () => {
       message: /unknown key "apk"/,
     });
     assert.throws(() => installPackages(["a"], { recommend: true } as never), { message: /unknown key "recommend"/ });
+  });
+});
+
+describe("installPackages with a lock", () => {
+  const step = installPackages(["jq@1.6*", "libc6"]);
+
+  it("is asked for by the step's name, with the family's names", () => {
+    assert.deepEqual(step.needs?.(debian), [
+      { kind: "packages", set: "install-jq-1.6-libc6", names: ["jq@1.6*", "libc6"], recommends: false },
+    ]);
+    assert.deepEqual(installPackages({ apt: ["a"], dnf: [] }).needs?.(fedora), []);
+    assert.equal(installPackages(["jq"], { recommends: true }).needs?.(debian)[0]?.kind, "packages");
+  });
+
+  it("has the ops of an unlocked step when the lock has no entry", () => {
+    assert.deepEqual(step.ops(debian, lock), step.ops(debian));
+    assert.deepEqual(step.ops(centos, lock), step.ops(centos));
+  });
+
+  it("pins what is locked and lets nothing else be installed, by apt", () => {
+    const ops = installPackages(["jq", "libc6"]).ops(debian, lock);
+    const preferences = contentOf(ops, "/run/kvci-apt/preferences");
+    assert.match(preferences, /^Package: \*\nPin: origin "\*"\nPin-Priority: -1\n/);
+    assert.match(
+      preferences,
+      new RegExp(`\nExplanation: ${DIGEST}\nPackage: jq\nPin: version 1.6-2.1\nPin-Priority: 995\n`),
+    );
+    assert.match(preferences, new RegExp(`\nExplanation: ${DIGEST} base\nPackage: libc6\nPin: version 2.36-9\n`));
+    assert.match(contentOf(ops, "/run/kvci-apt/apt.conf"), /Dir::Etc::preferences "\/run\/kvci-apt\/preferences";/);
+    const commands = commandsOf(ops);
+    assert.ok(commands.some((command) => command.endsWith(" --no-install-recommends jq=1.6-2.1 libc6")));
+    assert.ok(commands.some((command) => command.includes("install --no-download")));
+    assert.equal(commands.at(-1), "rm /run/kvci-apt/preferences /run/kvci-apt/request");
+  });
+
+  it("lists digest, file and exact name of what is locked, for dnf", () => {
+    const ops = installPackages(["jq", "libc6"]).ops(centos, lock);
+    assert.match(
+      contentOf(ops, "/run/kvci-dnf/locked"),
+      new RegExp(`^${DIGEST} libjq1\\+x-1.6-2.x86_64.rpm libjq1\\+x libjq1\\+x-0:1.6-2.x86_64 step$`, "m"),
+    );
+    assert.equal(contentOf(ops, "/run/kvci-dnf/wanted"), "jq-1.6-2.1.amd64\nlibc6\n");
+    assert.ok(commandsOf(ops).some((command) => command.endsWith(" --cacheonly")));
+    assert.match(commandsOf(ops).at(-1) ?? "", /^rm -rf \/var\/cache\/kvci-dnf /);
+  });
+
+  it("has another digest when the lock has another, and the same whatever the mirror", () => {
+    const other: PackageLock = (set) => {
+      const found = lock(set);
+      return (
+        found && {
+          ...found,
+          packages: { ...found.packages, jq: { ...packages.jq, digest: `sha256:${"b".repeat(64)}` } },
+        }
+      );
+    };
+    const same = installPackages(["jq", "libc6"]);
+    for (const platform of [debian, centos]) {
+      assert.notDeepEqual(same.ops(platform, other), same.ops(platform, lock));
+      assert.deepEqual(same.ops(platform, lock), same.ops(platform, lock));
+    }
+  });
+
+  it("knows where CentOS Stream and Fedora are when their files only name lists of mirrors", () => {
+    const script = (platform: typeof centos): string => commandsOf(installPackages(["jq"]).ops(platform))[0] ?? "";
+    assert.match(script(centos), /baseos\) line='baseurl=https:\/\/mirror\.stream\.centos\.org\/\$stream\/BaseOS\//);
+    assert.match(
+      script(fedora),
+      /updates\) line='baseurl=https:\/\/dl\.fedoraproject\.org\/pub\/fedora\/linux\/updates\//,
+    );
+    assert.match(script({ ...fedora, arch: "s390x" }), /\/pub\/fedora-secondary\/updates\//);
   });
 });
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { containerd } from "../../../src/steps/containerd.ts";
 import { packageRepository } from "../../../src/steps/repositories.ts";
 import { contentOf, debian, fedora } from "./golden.ts";
 import { kubernetesRepository } from "./samples.ts";
@@ -30,6 +31,28 @@ describe("packageRepository", () => {
       mode: 0o644,
       owner: "root:root",
     });
+  });
+
+  it("leaves a key that is elsewhere to the lock", () => {
+    const signingKey = { url: "https://packages.example.org/key.asc" };
+    assert.deepEqual(packageRepository({ ...kubernetesRepository, signingKey }).ops(fedora)[0], {
+      kind: "fetch-in",
+      url: signingKey.url,
+      path: "/etc/pki/rpm-gpg/RPM-GPG-KEY-kubernetes",
+      mode: 0o644,
+      owner: "root:root",
+      manifest: false,
+      edits: [],
+    });
+  });
+
+  it("is needed with its key and its places, by steps that bring one, too", () => {
+    const { name, signingKey, apt } = kubernetesRepository;
+    const need = { kind: "repository", name, signingKey, apt: { ...apt, components: [] }, dnf };
+    assert.deepEqual(packageRepository(kubernetesRepository).needs?.(debian), [need]);
+    const [first, second] = containerd({ repository: kubernetesRepository }).needs?.(debian) ?? [];
+    assert.deepEqual(first, need);
+    assert.equal(second?.kind === "packages" && second.set, "install-containerd");
   });
 
   it("makes apt read its lists anew", () => {

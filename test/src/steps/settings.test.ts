@@ -3,7 +3,7 @@ import { containerd } from "../../../src/steps/containerd.ts";
 import { files } from "../../../src/steps/files.ts";
 import { hostname } from "../../../src/steps/hostname.ts";
 import { kernelModules } from "../../../src/steps/kernel-modules.ts";
-import { kubernetesNodePrerequisites } from "../../../src/steps/kubernetes.ts";
+import { kubernetesNodePrerequisites } from "../../../src/steps/kubernetes/prerequisites.ts";
 import { selinux } from "../../../src/steps/selinux.ts";
 import { services } from "../../../src/steps/services.ts";
 import { swapOff } from "../../../src/steps/swap.ts";
