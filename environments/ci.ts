@@ -1,7 +1,8 @@
 import { defineEnvironment } from "kvci-build";
 
 /**
- * A CI job: as many builds at once as a usual runner has memory for (2 GiB each, 8 GiB). A site with mirrors of its own
- * copies this file and names them in `mirrors` and `packageMirrors`; they change no key.
+ * A CI job: what it builds is what the lock says, so that a build of next year is the same. As many builds at once as there are
+ * processors for, two each, and as their machines have memory for together. A site with mirrors of its own copies this file and
+ * names them; mirrors change no key.
  */
-export default defineEnvironment({ parallelBuilds: 2 });
+export default defineEnvironment({ locked: true });

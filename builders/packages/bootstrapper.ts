@@ -9,6 +9,8 @@ export interface BootstrapRequest {
   readonly packages: readonly string[];
   /** Package archive to take instead of the distribution's default. */
   readonly mirror?: string | undefined;
+  /** Through which packages come, `http://127.0.0.1:<port>`: `https://host/path` is at `<relay>/https/host/path`. */
+  readonly relay?: string | undefined;
   /** Where the tree is made, as root. Without, it is a folder of /var/tmp, and the tree is made in a user namespace. */
   readonly treeFolder: string | undefined;
 }

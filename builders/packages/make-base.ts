@@ -24,6 +24,8 @@ export interface MakeBaseRequest extends Omit<BootstrapRequest, "treeFolder"> {
   readonly key: string;
   readonly bootstrapper: Bootstrapper;
   readonly asRoot: boolean;
+  /** Added to the environment of what fetches: proxies, certificates. */
+  readonly env: Readonly<Record<string, string>>;
   /** An empty folder of this run. */
   readonly workFolder: string;
   readonly journal: Journal;
@@ -80,7 +82,7 @@ async function runBootstrapper(request: MakeBaseRequest & BootstrapRequest, cwd:
       signal,
       timeoutMs: BOOTSTRAP_TIMEOUT_MS,
       cwd,
-      env: bootstrapper.env(request),
+      env: { ...request.env, ...bootstrapper.env(request) },
       journal: said.journal,
     });
     return said.text();

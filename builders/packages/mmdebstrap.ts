@@ -34,12 +34,12 @@ export const aptBootstrapper: Bootstrapper = {
     "--dpkgopt=force-unsafe-io",
     ...DPKG_OPTIONS.map((option) => `--dpkgopt=${option}`),
     `--include=${request.packages.join(",")}`,
-    ...(request.mirror === undefined ? [] : [`--setup-hook=sh ./${SETUP_SCRIPT} "$1"`]),
+    ...(isRedirected(request) ? [`--setup-hook=sh ./${SETUP_SCRIPT} "$1"`] : []),
     '--customize-hook=sh ./customize.sh "$1"',
     request.release.suite,
   ],
   env: ({ treeFolder }) => ({ LC_ALL: "C.UTF-8", ...(treeFolder === undefined ? {} : { TMPDIR: treeFolder }) }),
-  scripts: (request) => (request.mirror === undefined ? {} : { [SETUP_SCRIPT]: mirrorScript(request, request.mirror) }),
+  scripts: (request) => (isRedirected(request) ? { [SETUP_SCRIPT]: sourcesScript(request) } : {}),
   cleanUp: () => [
     // mmdebstrap keeps daemons from starting while packages are configured, and takes that back only after our script.
     'rm -f "$root/usr/sbin/policy-rc.d"',
@@ -58,19 +58,25 @@ export const aptBootstrapper: Bootstrapper = {
   hint: failureHint,
 };
 
+function isRedirected({ mirror, relay }: BootstrapRequest): boolean {
+  return (mirror ?? relay) !== undefined;
+}
+
 /**
- * Sends apt to the mirror for this run. Debian keeps security updates in an archive of its own, which mirrors have beside
+ * Sends apt to the mirror for this run, and through the relay where there is one. Debian keeps security updates in an archive of its own, which mirrors have beside
  * the main one with `-security` at the end; Ubuntu has everything in one.
  */
-function mirrorScript({ spec }: BootstrapRequest, mirror: string): string {
-  const archive = mirror.replace(/\/+$/, "");
-  const security = spec.distribution === "debian" ? `${archive}-security` : archive;
-  const replace = (lines: string, url: string): string => `-e '${lines} s|https\\{0,1\\}://[^ ]*|${sedText(url)}|'`;
+function sourcesScript({ spec, mirror, relay }: BootstrapRequest): string {
+  const archive = mirror?.replace(/\/+$/, "");
+  const security = archive !== undefined && spec.distribution === "debian" ? `${archive}-security` : archive;
+  const replace = (lines: string, url: string | undefined): string =>
+    url === undefined ? "" : `-e '${lines} s|https\\{0,1\\}://[^ ]*|${sedText(url)}|'`;
+  const through = relay === undefined ? "" : `-e 's|\\(https\\{0,1\\}\\)://|${sedText(relay)}/\\1/|'`;
   return [
     "set -eu",
     'list="$1/etc/apt/sources.list"',
     'cat "$list" > ./sources.list',
-    `sed ${replace("/-security /", security)} ${replace("/-security /!", archive)} ./sources.list > "$list"`,
+    `sed ${replace("/-security /", security)} ${replace("/-security /!", archive)} ${through} ./sources.list > "$list"`,
     "",
   ].join("\n");
 }
@@ -88,12 +94,20 @@ const KEYRINGS: Readonly<Record<string, string>> = {
 /** What apt, mmdebstrap and the programs around it complain with; dpkg's chatter names files such as binfmt.d. */
 const COMPLAINT = /^(?:[EW]: |Err:|(?:unshare|newuidmap|newgidmap|mount|setpriv|chroot|env): )/;
 
+const noMirror = ({ spec }: BootstrapRequest): string =>
+  `The package mirror does not answer: check network and proxy, or name another one in the environment's packageMirrors.${spec.distribution}.`;
+
 /** Most telling first: a later line is often only the echo of an earlier cause. */
 const HINTS: readonly { readonly pattern: RegExp; readonly hint: (request: BootstrapRequest) => string }[] = [
   {
     pattern: /arch-test|cannot be executed natively|binfmt|Exec format error|cannot find \/usr\/bin\/qemu-/i,
     hint: ({ arch }) =>
       `This host cannot run ${arch} programs: install qemu-user-static, binfmt-support and arch-test (apt), or qemu-user-static-binfmt (dnf).`,
+  },
+  {
+    // The relay's words. apt takes what does not come for what nobody signed.
+    pattern: /\b50\d\s+cannot fetch /,
+    hint: noMirror,
   },
   {
     pattern: /NO_PUBKEY|is not signed|keyring .*does not exist|EXPKEYSIG/i,
@@ -112,8 +126,7 @@ const HINTS: readonly { readonly pattern: RegExp; readonly hint: (request: Boots
   {
     pattern:
       /Could not resolve|Could not connect|Failed to fetch|Unable to connect|Connection (?:failed|refused|timed out)|does not have a Release file/i,
-    hint: ({ spec }) =>
-      `The package mirror does not answer: check network and proxy, or name another one in the environment's packageMirrors.${spec.distribution}.`,
+    hint: noMirror,
   },
 ];
 

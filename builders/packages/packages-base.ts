@@ -22,6 +22,8 @@ export interface PackagesBaseOptions {
   readonly journal: Journal;
   readonly signal: AbortSignal;
   readonly environment: Pick<Environment, "packageMirrors">;
+  /** How packages are come by: a relay on this host's loopback, and what programs that fetch are given. Default: directly. */
+  readonly network?: { readonly relay: string | undefined; readonly env: Readonly<Record<string, string>> } | undefined;
   /** Clock for the record's date. */
   readonly now?: () => Date;
   /** User id of this process: 0 makes the tree as root, any other in a user namespace. */
@@ -102,6 +104,8 @@ async function make(options: PackagesBaseOptions, spec: PackagesBase, arch: Arch
       release: releaseOf(spec, arch),
       packages: packagesOf(spec, arch),
       mirror: options.environment.packageMirrors[spec.distribution],
+      relay: options.network?.relay,
+      env: options.network?.env ?? {},
       workFolder,
       asRoot: (options.uid ?? process.getuid?.()) === 0,
       journal,

@@ -218,7 +218,7 @@ function undelivered({ digest, urls, mirrors, wrong, deadline, tune }: Run): Kvc
   }
   const late = deadline.aborted ? ` within ${String(tune.deadlineMs / 1000)} s` : "";
   return new KvciError("download-failed", `no mirror delivered ${file}${late}`, {
-    hint: "Check the network and the proxy (NODE_USE_ENV_PROXY=1 with HTTPS_PROXY), or add a mirror to the environment. What was fetched is kept.",
+    hint: "Check the network and the proxy (HTTPS_PROXY, or the environment's), or add a mirror to the environment. What was fetched is kept.",
     evidence,
   });
 }

@@ -63,7 +63,7 @@ async function fetchOnce(url: string, { signal, idleMs = 30_000 }: FetchOptions)
 
 function unreadable(url: string, reason: MirrorFailed): KvciError {
   return new KvciError("download-failed", `cannot read ${shownUrl(url)}: ${reason.message}`, {
-    hint: "Check the network and the proxy (NODE_USE_ENV_PROXY=1 with HTTPS_PROXY), or add a mirror to the environment.",
+    hint: "Check the network and the proxy (HTTPS_PROXY, or the environment's), or add a mirror to the environment.",
     cause: reason,
   });
 }

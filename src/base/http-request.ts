@@ -1,9 +1,14 @@
 import { KvciError, messageOf } from "../core/error.ts";
+import { egressFetch, type FetchAnswer } from "./http-egress.ts";
 import { MirrorFailed } from "./mirror-failed.ts";
 import { requestTarget } from "./shown-url.ts";
 
 export interface HttpRequest {
   readonly url: string;
+  /** Default: GET. */
+  readonly method?: "GET" | "HEAD";
+  /** `manual` makes a redirect an answer of its own. Default: `follow`. */
+  readonly redirect?: "follow" | "manual";
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   /** Milliseconds without a byte after which the server counts as stalled. */
@@ -12,7 +17,7 @@ export interface HttpRequest {
 
 export interface HttpAnswer {
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: FetchAnswer["headers"];
   /** Where redirects ended. */
   readonly url: string;
   /** The body as it comes; every piece resets the idle deadline. Ends the request when it is left early. */
@@ -25,7 +30,7 @@ export interface HttpAnswer {
 const USER_AGENT = "kvci-build";
 
 /**
- * GET, redirects followed. Any status is an answer.
+ * GET, redirects followed unless told otherwise. Any status is an answer.
  *
  * @throws {MirrorFailed} for everything the network does: no name, no route, TLS, reset, silence for `idleMs`.
  * @throws {KvciError} `interrupted` when `signal` aborts.
@@ -49,7 +54,6 @@ export async function httpGet(request: HttpRequest): Promise<HttpAnswer> {
     url: response.url,
     async *pieces() {
       try {
-        // Node's body iterates; the DOM's type of it does not say so.
         for await (const piece of (response.body ?? []) as AsyncIterable<Uint8Array>) {
           working = true;
           yield piece;
@@ -69,11 +73,13 @@ export async function httpGet(request: HttpRequest): Promise<HttpAnswer> {
   };
 }
 
-function send(request: HttpRequest, stalled: AbortSignal): Promise<Response> {
+function send(request: HttpRequest, stalled: AbortSignal): Promise<FetchAnswer> {
   const { url, authorization } = requestTarget(request.url);
   // "identity", because a server that compresses on the way changes the bytes whose digest is known.
   const headers = { "user-agent": USER_AGENT, "accept-encoding": "identity", ...request.headers };
-  return fetch(url, {
+  return egressFetch(url, {
+    method: request.method ?? "GET",
+    redirect: request.redirect ?? "follow",
     headers: authorization === undefined ? headers : { ...headers, authorization },
     signal: AbortSignal.any([request.signal, stalled]),
   });
@@ -89,11 +95,20 @@ function explainFailure(error: unknown, { request, stalled }: { request: HttpReq
   return new MirrorFailed(networkReason(error), { cause: error });
 }
 
-/** `fetch` says "fetch failed" or "terminated" and hides what happened in `cause`, sometimes two deep. */
+/** What TLS says of a certificate that no known authority vouches for. */
+const UNKNOWN_AUTHORITY = /SELF_SIGNED_CERT|UNABLE_TO_GET_ISSUER_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE|CERT_UNTRUSTED/;
+
+/** `fetch` says "fetch failed" or "terminated" and hides what happened in `cause`, sometimes three deep. */
 function networkReason(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined;
-  if (cause instanceof AggregateError && cause.errors.length > 0) return messageOf(cause.errors[0]);
-  return cause instanceof Error ? cause.message || messageOf(error) : messageOf(error);
+  const cause = innermost(error);
+  const said = messageOf(cause) || messageOf(error);
+  const unknown = cause instanceof Error && "code" in cause && UNKNOWN_AUTHORITY.test(String(cause.code));
+  return unknown ? `${said}: name its authority in the environment's caCertificates` : said;
+}
+
+function innermost(error: unknown): unknown {
+  if (error instanceof AggregateError && error.errors.length > 0) return error.errors[0];
+  return error instanceof Error && error.cause instanceof Error ? innermost(error.cause) : error;
 }
 
 /** Answers worth asking again: timeouts, too early, too many, and whatever a server calls its own fault. */
@@ -102,7 +117,7 @@ export function isPassing(status: number): boolean {
 }
 
 /** Retry-After in milliseconds, from seconds or a date; 0 without one. */
-export function retryAfterMs(headers: Headers, now: Date): number {
+export function retryAfterMs(headers: Pick<Headers, "get">, now: Date): number {
   const value = headers.get("retry-after");
   if (value === null) return 0;
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;

@@ -1,18 +1,9 @@
 import { readFile } from "node:fs/promises";
-import type { CloudImage } from "../core/base.ts";
-import { canonicalJson } from "../core/canonical-json.ts";
 import { KvciError, messageOf } from "../core/error.ts";
-import { cloudImageKey, EMPTY_LOCK, parseLock, type CloudImageEntry, type Lock } from "../core/lock.ts";
-import type { Arch } from "../core/platform.ts";
+import { EMPTY_LOCK, parseLock, type Lock } from "../core/lock.ts";
 import { writeFileAtomic } from "../store/atomic.ts";
 
 export const LOCK_FILE = "kvci-build.lock.json";
-
-/** An image that a template starts from, on one of its architectures. */
-export interface WantedImage {
-  readonly image: CloudImage;
-  readonly arch: Arch;
-}
 
 /**
  * Reads the lock; without a file, the empty one.
@@ -48,33 +39,6 @@ export async function writeLock(path: string, lock: Lock): Promise<void> {
 
 export function lockText(lock: Lock): string {
   return `${JSON.stringify(sorted(lock), undefined, 2)}\n`;
-}
-
-/**
- * The lock with every wanted image resolved anew; other entries stay. Images with a digest of their own need none. An entry
- * that comes out the same keeps its date, so that a lock without news is the same file.
- */
-export async function updateLock(
-  lock: Lock,
-  wanted: readonly WantedImage[],
-  resolve: (image: CloudImage, arch: Arch) => Promise<CloudImageEntry>,
-): Promise<Lock> {
-  const cloudImages = new Map(Object.entries(lock.cloudImages));
-  const floating = new Map(
-    wanted
-      .filter(({ image }) => image.digest === undefined)
-      .map((item) => [cloudImageKey(item.image, item.arch), item]),
-  );
-  for (const [name, { image, arch }] of floating) {
-    const entry = await resolve(image, arch);
-    const old = cloudImages.get(name);
-    cloudImages.set(name, old && undated(old) === undated(entry) ? old : entry);
-  }
-  return { ...lock, cloudImages: Object.fromEntries(cloudImages) };
-}
-
-function undated(entry: CloudImageEntry): string {
-  return canonicalJson({ ...entry, resolvedAt: "" });
 }
 
 function sorted(value: unknown): unknown {

@@ -45,7 +45,10 @@ export type Environment = Readonly<z.output<typeof environmentSchema>>;
 
 /** What an environment file may say; every key may be left out. */
 export interface EnvironmentInput {
-  /** Where downloads are looked for first: a URL prefix, and the URLs that serve the same paths. Mirrors never change a key. */
+  /**
+   * Where downloads are looked for first, packages of guests included: a URL prefix, as the image's sources write it, and the URLs
+   * that serve the same paths. Mirrors never change a key.
+   */
   readonly mirrors?: Readonly<Record<string, readonly string[]>> | undefined;
   /** Package mirror per distribution, for bases made from packages. Without one, the distribution's own default. */
   readonly packageMirrors?: Readonly<Partial<Record<Distribution, string>>> | undefined;
@@ -60,7 +63,10 @@ export interface EnvironmentInput {
   readonly baseUrl?: string | undefined;
   /** What guests of builds reach: everything that the host does, or, `isolated`, nothing but packages through kvci-build. Default: `direct`. */
   readonly network?: "direct" | "isolated" | undefined;
-  /** Proxies for what kvci-build fetches, and hosts that are asked directly. Default: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`. */
+  /**
+   * Proxies for what kvci-build fetches, and hosts that are asked directly; this host always is. Default: `HTTPS_PROXY`,
+   * `HTTP_PROXY`, `NO_PROXY`. HTTPS without a proxy of its own goes by that for HTTP.
+   */
   readonly proxy?:
     | {
         readonly http?: string | undefined;

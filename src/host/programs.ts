@@ -7,7 +7,11 @@ export const FEATURES = {
   "packages-base": "a base from packages",
   firmware: "booting by UEFI firmware",
   "xz-images": "cloud images packed by xz",
+  images: "fetching container images",
   "publish-registry": "publishing to registries",
+  revisions: "comparing with a git revision",
+  "lock-apt": "locking packages of Debian and Ubuntu",
+  "lock-dnf": "locking packages of Fedora and CentOS Stream",
   tests: "the project's tests only",
 } as const;
 export type Feature = keyof typeof FEATURES;
@@ -140,6 +144,13 @@ export const PROGRAMS = {
     version: VERSION,
     features: ["xz-images"],
   },
+  git: {
+    commands: ["git"],
+    packages: { apt: ["git"], dnf: ["git"] },
+    // 2.24 is the first to take --end-of-options.
+    version: { ...VERSION, least: "2.24" },
+    features: ["revisions"],
+  },
   oras: {
     commands: ["oras"],
     packages: { apt: ["oras"], dnf: ["oras"] },
@@ -147,10 +158,47 @@ export const PROGRAMS = {
     version: { args: ["version"], pattern: /Version:\s+(\d+(?:\.\d+)+)/, least: "1.2" },
     features: ["publish-registry", "tests"],
   },
+  "apt-get": {
+    commands: ["apt-get"],
+    // Without its keyring a distribution's indexes cannot be verified.
+    packages: { apt: ["apt", "debian-archive-keyring", "gpgv"], dnf: ["apt", "debian-keyring", "gnupg2"] },
+    // 2.2 is the first to end with an error when one of several indexes is missing.
+    version: { ...VERSION, least: "2.2" },
+    features: ["lock-apt"],
+  },
+  "dnf-3": {
+    // Of dnf 4 the library alone is used; dnf 5 has another.
+    commands: ["dnf-3"],
+    packages: { apt: ["python3-dnf"], dnf: ["python3-dnf"] },
+    version: VERSION,
+    features: ["lock-dnf"],
+  },
   skopeo: {
     commands: ["skopeo"],
     packages: { apt: ["skopeo"], dnf: ["skopeo"] },
     version: VERSION,
+    features: ["images", "tests"],
+  },
+  "docker-registry": {
+    // Fedora's package brings it under a name of its own.
+    commands: ["docker-registry", "registry"],
+    packages: { apt: ["docker-registry"], dnf: ["docker-distribution"] },
+    version: { args: ["--version"], pattern: /v?(\d+(?:\.\d+)+)/ },
+    features: ["tests"],
+  },
+  "apt-ftparchive": {
+    commands: ["apt-ftparchive"],
+    packages: { apt: ["apt-utils"], dnf: ["apt"] },
+    features: ["tests"],
+  },
+  "dpkg-deb": { commands: ["dpkg-deb"], packages: { apt: ["dpkg"], dnf: ["dpkg"] }, features: ["tests"] },
+  gpg: { commands: ["gpg"], packages: { apt: ["gnupg"], dnf: ["gnupg2"] }, features: ["tests"] },
+  openssl: { commands: ["openssl"], packages: { apt: ["openssl"], dnf: ["openssl"] }, features: ["tests"] },
+  rpmbuild: { commands: ["rpmbuild"], packages: { apt: ["rpm"], dnf: ["rpm-build"] }, features: ["tests"] },
+  rpmsign: { commands: ["rpmsign"], packages: { apt: ["rpm"], dnf: ["rpm-sign"] }, features: ["tests"] },
+  createrepo_c: {
+    commands: ["createrepo_c"],
+    packages: { apt: ["createrepo-c"], dnf: ["createrepo_c"] },
     features: ["tests"],
   },
 } as const satisfies Readonly<Record<string, HostProgram>>;

@@ -50,6 +50,8 @@ function identityFiles(
     "PermitRootLogin prohibit-password",
     // Reverse look-ups of a user-mode network's gateway only wait for their time-out.
     "UseDNS no",
+    // Packages may come by the build's connection; sshd takes the first word on a subject, and this file is read first.
+    "AllowTcpForwarding yes",
     "",
   ].join("\n");
   return [

@@ -1,8 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import ssh2, { type ClientChannel, type ConnectConfig } from "ssh2";
 import { KvciError, messageOf } from "../core/error.ts";
+import { exitStatus } from "./exit-status.ts";
 import type { ShellOpener } from "./interactive-shell.ts";
 import type { ExecOptions, ExecResult, Machine } from "./machine.ts";
+import { forwardToHost } from "./remote-forward.ts";
 import { remoteShell, type RemoteShell, type TerminalSize } from "./remote-shell.ts";
 import { shellCommand } from "./shell-quote.ts";
 import { Tail } from "./tail.ts";
@@ -41,19 +43,11 @@ export function generateKeyPair(comment: string): KeyPair {
   }
 }
 
-const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
-  HUP: 1,
-  INT: 2,
-  QUIT: 3,
-  ABRT: 6,
-  KILL: 9,
-  SEGV: 11,
-  PIPE: 13,
-  TERM: 15,
-};
-
-/** A machine over one connection, which can also give a person a shell in it. */
-export interface Connection extends Machine, ShellOpener, AsyncDisposable {}
+/** A machine over one connection, which can also give a person a shell in it, and the machine a way to a port of this host. */
+export interface Connection extends Machine, ShellOpener, AsyncDisposable {
+  /** Gives the machine a port on its 127.0.0.1 that leads to one on ours: see `forwardToHost`. */
+  forward(hostPort: number): Promise<number>;
+}
 
 /**
  * Opens one connection, which every later command shares.
@@ -156,6 +150,17 @@ class SshMachine implements Connection {
         else resolve(remoteShell(channel, exitStatus));
       });
     });
+    return Promise.race([opened, this.#closed.promise]);
+  }
+
+  forward(hostPort: number): Promise<number> {
+    const opened = forwardToHost(
+      {
+        listen: (address, done) => this.#client.forwardIn(address, 0, done),
+        onConnection: (take) => this.#client.on("tcp connection", (_from, accept, reject) => void take(accept, reject)),
+      },
+      hostPort,
+    );
     return Promise.race([opened, this.#closed.promise]);
   }
 
@@ -275,11 +280,6 @@ class RemoteCommand {
       this.#exit.resolve(255);
     }, patience).unref();
   }
-}
-
-/** The status that a shell would tell of a command that ended so. */
-function exitStatus(code: number | null, signal?: string): number {
-  return code ?? 128 + (SIGNAL_NUMBERS[signal?.replace(/^SIG/, "") ?? ""] ?? 0);
 }
 
 function lost(reason: string, cause?: unknown): KvciError {

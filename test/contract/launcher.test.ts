@@ -139,7 +139,7 @@ describe("launcher", () => {
       .join("");
 
   it("hands over to a fitting Node of the host, words unchanged, and says nothing when all is there", async () => {
-    host.program("node", fakeNode("v22.18.0"));
+    host.program("node", fakeNode("v22.19.0"));
     await host.launch();
     const { status, stdout, stderr } = await host.launch("template", "a b", "", "$HOME");
     assert.deepEqual(
@@ -149,7 +149,7 @@ describe("launcher", () => {
     assert.deepEqual(host.npmCalls(), [CI]);
   });
 
-  for (const version of ["v18.20.4", "v20.20.2", "v22.17.1", "v23.5.0"]) {
+  for (const version of ["v18.20.4", "v20.20.2", "v22.18.0", "v23.5.0"]) {
     it(`fetches its own Node when the host's is ${version}`, async () => {
       host.program("node", fakeNode(version));
       const { stdout, stderr } = await host.launch("doctor");

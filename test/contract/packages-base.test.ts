@@ -9,6 +9,7 @@ import { packagesBase, type PackagesBases } from "../../builders/packages/packag
 import { packages } from "../../src/core/base.ts";
 import type { Base } from "../../src/core/disk-image.ts";
 import { KvciError } from "../../src/core/error.ts";
+import { startRelay, type Relay } from "../../src/relay/relay.ts";
 import { lockingStore } from "../builders/packages/locking-store.ts";
 import { RecordingJournal } from "../fakes/recording-journal.ts";
 
@@ -18,6 +19,8 @@ const MIB = 1024 ** 2;
 const ROOT_OFFSET = 257 * MIB;
 
 const debian12 = packages({ distribution: "debian", release: "12" });
+/** A mirror that does not answer. */
+const NOBODY = "http://127.0.0.1:9/debian";
 const output = (...argv: [string, ...string[]]): string => {
   const [file, ...args] = argv;
   return execFileSync(file, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"], maxBuffer: 16 * MIB });
@@ -38,6 +41,7 @@ describe("packages base", () => {
   const store = lockingStore(folder);
   const journal = new RecordingJournal();
   const raw = join(folder, "disk.raw");
+  let relay: Relay;
   let base: Base;
   let second: Base;
 
@@ -47,6 +51,8 @@ describe("packages base", () => {
       journal: options.journal ?? journal,
       signal: options.signal ?? new AbortController().signal,
       environment: { packageMirrors: options.mirror === undefined ? {} : { debian: options.mirror } },
+      // Everything comes by a relay, and nothing in the base tells.
+      network: { relay: `http://127.0.0.1:${relay.port}`, env: {} },
     });
   const debugfs = (command: string): string => output("debugfs", "-R", command, `${raw}?offset=${ROOT_OFFSET}`);
   const names = (path: string): string[] => {
@@ -58,10 +64,16 @@ describe("packages base", () => {
 
   before(async function () {
     this.timeout(BUILD_TIMEOUT_MS);
+    const upstream = { mirrors: {}, baseUrl: undefined };
+    const { signal } = new AbortController();
+    relay = await startRelay({ upstream, named: [NOBODY], proxied: false, journal: new RecordingJournal(), signal });
     [base, second] = await Promise.all([bases().provide(debian12, "amd64"), bases().provide(debian12, "amd64")]);
     execFileSync("qemu-img", ["convert", "-O", "raw", base.disk.path, raw]);
   });
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  after(async () => {
+    await relay[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   it("is made once for two who ask at once", () => {
     assert.deepEqual(second, base);
@@ -156,6 +168,7 @@ describe("packages base", () => {
     assert.match(dpkg, /^path-exclude=\/usr\/share\/man\/\*$/m);
     assert.doesNotMatch(dpkg, /force-unsafe-io/);
     assert.match(debugfs("cat /etc/apt/sources.list"), /bookworm-security main/);
+    assert.doesNotMatch(debugfs("cat /etc/apt/sources.list"), /127\.0\.0\.1/);
     assert.ok(names("/usr/share/doc/sudo").includes("copyright"));
     assert.ok(!names("/usr/share/doc/sudo").some((name) => name.startsWith("changelog")));
   });
@@ -180,7 +193,7 @@ describe("packages base", () => {
   it("names the mirror that does not answer", async function () {
     this.timeout(120_000);
     const spec = packages({ ...debian12, include: ["jq"] });
-    const failed = await failureOf(bases({ mirror: "http://127.0.0.1:9/debian" }).provide(spec, "amd64"));
+    const failed = await failureOf(bases({ mirror: NOBODY }).provide(spec, "amd64"));
     assert.equal(failed.code, "base-failed");
     assert.match(failed.hint, /packageMirrors\.debian/);
     assert.match(failed.evidence.join("\n"), /127\.0\.0\.1/);

@@ -60,8 +60,8 @@ describe("package mirror", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  const rewrite = (mirror: string, list: string): string => {
-    const mirrored = { ...request, mirror };
+  const rewrite = (mirror: string | undefined, list: string, relay?: string): string => {
+    const mirrored = { ...request, mirror, relay };
     assert.ok(aptBootstrapper.argv(mirrored).includes('--setup-hook=sh ./setup.sh "$1"'));
     const file = join(folder, "tree/etc/apt/sources.list");
     writeFileSync(file, list);
@@ -71,6 +71,20 @@ describe("package mirror", () => {
     assert.equal(readFileSync(join(folder, "sources.list"), "utf8"), list);
     return readFileSync(file, "utf8");
   };
+
+  it("is asked through the relay, and so is every archive", () => {
+    const list =
+      "deb http://a.example/debian bookworm main\ndeb [signed-by=/k] https://s.example/x bookworm-security main\n";
+    const relay = "http://127.0.0.1:4711";
+    assert.equal(
+      rewrite(undefined, list, relay),
+      `deb ${relay}/http/a.example/debian bookworm main\ndeb [signed-by=/k] ${relay}/https/s.example/x bookworm-security main\n`,
+    );
+    assert.equal(
+      rewrite("https://m.example/debian", list, relay),
+      `deb ${relay}/https/m.example/debian bookworm main\ndeb [signed-by=/k] ${relay}/https/m.example/debian-security bookworm-security main\n`,
+    );
+  });
 
   it("takes the place of the archive, and its -security sibling that of the security archive", () => {
     const list =
@@ -106,6 +120,14 @@ describe("mmdebstrap's failure", () => {
       hint("Err:1 http://m bookworm InRelease\nE: Failed to fetch http://m Could not connect"),
       /packageMirrors\.debian/,
     );
+  });
+
+  it("takes what the relay could not fetch for a mirror that does not answer, not for a signature", () => {
+    const lines = [
+      "E: Failed to fetch http://127.0.0.1:4711/http/m/dists/bookworm/InRelease  502  cannot fetch http://m/x: no route",
+      "E: The repository 'http://127.0.0.1:4711/http/m bookworm InRelease' is not signed.",
+    ];
+    assert.match(hint(lines.join("\n")), /packageMirrors\.debian/);
   });
 
   it("names user namespaces when there are none", () => {

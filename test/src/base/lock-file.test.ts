@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { lockText, readLock, updateLock, writeLock } from "../../../src/base/lock-file.ts";
-import { cloudImage } from "../../../src/core/base.ts";
+import { lockText, readLock, writeLock } from "../../../src/base/lock-file.ts";
 import { sha256 } from "../../../src/core/digest.ts";
 import { EMPTY_LOCK, type CloudImageEntry } from "../../../src/core/lock.ts";
 
@@ -53,37 +52,5 @@ describe("lock file", () => {
 
   it("that cannot be written says so", async () => {
     await assert.rejects(writeLock(join(folder, "nowhere", "lock.json"), EMPTY_LOCK), { code: "lock-invalid" });
-  });
-
-  it("gets what is wanted, keeps the rest, and leaves images with their own digest alone", async () => {
-    const lock = { ...EMPTY_LOCK, cloudImages: { "debian-12-amd64": entry("old") } };
-    const pinned = cloudImage({
-      distribution: "ubuntu",
-      release: "24.04",
-      url: "https://a.example/u",
-      digest: sha256("u"),
-    });
-    const fedora = cloudImage({ distribution: "fedora", release: "43" });
-    const wanted = [
-      { image: pinned, arch: "amd64" as const },
-      { image: fedora, arch: "amd64" as const },
-      { image: fedora, arch: "amd64" as const },
-    ];
-    let asked = 0;
-    const updated = await updateLock(lock, wanted, (image, arch) => {
-      asked += 1;
-      return Promise.resolve(entry(`${image.release}-${arch}`));
-    });
-    assert.equal(asked, 1);
-    assert.deepEqual(updated.cloudImages, { "debian-12-amd64": entry("old"), "fedora-43-amd64": entry("43-amd64") });
-  });
-
-  it("keeps the date of an entry that did not change", async () => {
-    const fedora = cloudImage({ distribution: "fedora", release: "43" });
-    const lock = { ...EMPTY_LOCK, cloudImages: { "fedora-43-amd64": entry("same") } };
-    const resolve = (build: string) => () => Promise.resolve(entry(build, "2026-05-05T00:00:00.000Z"));
-    assert.deepEqual(await updateLock(lock, [{ image: fedora, arch: "amd64" }], resolve("same")), lock);
-    const changed = await updateLock(lock, [{ image: fedora, arch: "amd64" }], resolve("new"));
-    assert.equal(changed.cloudImages["fedora-43-amd64"]?.resolvedAt, "2026-05-05T00:00:00.000Z");
   });
 });

@@ -40,7 +40,7 @@ describe("doctor", () => {
       state: "ok",
       path: join(folder, "skopeo"),
       version: "1.9.3",
-      neededFor: ["tests"],
+      neededFor: ["images", "tests"],
     });
   });
 

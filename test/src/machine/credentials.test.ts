@@ -22,6 +22,7 @@ describe("the identity credential", () => {
     const drop = contentOf("/etc/ssh/sshd_config.d/00-kvci-build.conf");
     assert.match(drop, /^HostKey \/run\/kvci-build\/host_key$/m);
     assert.doesNotMatch(drop, /PRIVATE|AAAA/);
+    assert.match(drop, /^AllowTcpForwarding yes$/m);
   });
 
   it("never carries the client's private key", () => {
