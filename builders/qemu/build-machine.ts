@@ -152,7 +152,7 @@ export async function newDraft(
 
 /** What a machine of the build is started with, whatever it is started from. */
 export function bootRequestOf({ request }: BuildContext, identity: BuildIdentity, disk: CurrentDisk): BootRequest {
-  const { plan, base, workDir, serialLog, signal } = request;
+  const { plan, base, network, workDir, serialLog, signal } = request;
   disk.node = DISK_NODE;
   return {
     ...plan.machine,
@@ -161,6 +161,7 @@ export function bootRequestOf({ request }: BuildContext, identity: BuildIdentity
     disk: disk.path,
     directBoot: base.directBoot,
     onRestart: "end",
+    network: network.isolated ? "isolated" : "direct",
     workDir,
     serialLog,
     signal,

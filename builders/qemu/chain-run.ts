@@ -9,6 +9,7 @@ import type { BuildMachine, ClosedStep } from "./build-machine.ts";
 import type { Claims } from "./claims.ts";
 import type { StepFailed } from "./failed-step.ts";
 import { growRoot } from "./grow-root.ts";
+import { imageLoader } from "./image-loader.ts";
 import { FIRST_BOOT, wantedLayers } from "./reusable-chain.ts";
 import { sealMachine, type SealedGuest } from "./seal-machine.ts";
 import type { WarmKeeper } from "./warm-keeper.ts";
@@ -114,9 +115,12 @@ export class ChainRun {
   }
 
   async #apply(step: PlannedStep, { request, journal }: BuildContext): Promise<void> {
-    const { signal, sources, serialLog } = request;
+    const { signal, sources, serialLog, imageDisk, plan } = request;
+    const { guest } = this.#parts.machine;
+    const { arch } = plan.disk.platform;
+    const loadImages = imageLoader({ vm: () => guest.vm, imageDisk, arch, journal, signal });
     try {
-      await apply(this.#parts.machine.guest, step.ops, { journal, signal, sources, nonce: randomUUID });
+      await apply(guest, step.ops, { journal, signal, sources, nonce: randomUUID, loadImages });
     } catch (error) {
       throw error instanceof KvciError ? await inStep(step.name, error, serialLog) : error;
     }

@@ -52,6 +52,7 @@ export async function keepGuest(failed: FailedStep): Promise<KeptState | undefin
       keptAt: new Date(ports.now()).toISOString(),
       keys: machine.identity.keys,
       ...known,
+      ...(request.network.isolated && { isolated: true }),
       ...(memory && { memory }),
     };
     await putKeptGuest(ports.store, folder, { state, context: { signal, journal }, signal });

@@ -1,11 +1,16 @@
 import { KvciError } from "../../src/core/error.ts";
 import { lastLines } from "../../src/host/last-lines.ts";
 import type { Machine } from "../../src/machine/machine.ts";
+import { RELAY_FILE } from "../../src/steps/locked-packages.ts";
 
 export interface ScriptOptions {
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
+
+/** A restored guest may know another one. */
+const PLACE_RELAY = `
+if [ -n "$relay" ]; then echo "$relay" > ${RELAY_FILE}; else rm -f ${RELAY_FILE}; fi`;
 
 /**
  * Run after every boot. cloud-init goes on after sshd answers, would undo what sealing removes, and keeps the seed with the build's
@@ -13,7 +18,7 @@ export interface ScriptOptions {
  * goes on in memory, so that no layer holds it. What is deleted is overwritten first: the disk gives back whole clusters of 64 KiB
  * only, and a deleted block that shares one with others stays in the layer as it was.
  */
-const SETTLE = `
+const SETTLE = `relay=$1${PLACE_RELAY}
 if [ ! -e /run/cloud-init/disabled ] && command -v cloud-init > /dev/null; then
   cloud-init status --wait > /dev/null
   rm -rf /var/lib/cloud/* /var/log/cloud-init*.log
@@ -41,7 +46,7 @@ true`;
  * Run after memory was restored: the clock stands where it was saved, and so does the random number generator where the kernel
  * knows no generation id. 0x5207 is RNDRESEEDCRNG of linux/random.h. Timers stop first: the leap would set them all off.
  */
-const WAKE = `
+const WAKE = `relay=$3${PLACE_RELAY}
 systemctl stop '*.timer' 2> /dev/null
 date --utc --set "@$1" > /dev/null
 printf %s "$2" > /dev/urandom
@@ -54,9 +59,16 @@ date --utc +%s`;
 /** How far the guest's clock may be off after it was set; the answer travels for some time. */
 const CLOCK_SECONDS = 10;
 
-/** Waits until a boot has settled, well or not, and takes what it left on the disk. */
-export async function settle(machine: Machine, options: ScriptOptions): Promise<void> {
-  await runScript(machine, { name: "settling the boot", script: SETTLE, args: [] }, options);
+/**
+ * Waits until a boot has settled, well or not, and takes what it left on the disk.
+ *
+ * @param options.relay the URL that the guest's packages come by, if they do not come directly.
+ */
+export async function settle(
+  machine: Machine,
+  { relay = "", ...options }: ScriptOptions & { readonly relay?: string | undefined },
+): Promise<void> {
+  await runScript(machine, { name: "settling the boot", script: SETTLE, args: [relay] }, options);
 }
 
 /** Removes what no layer is to hold and flushes everything to the disk. */
@@ -69,20 +81,28 @@ export async function tidy(machine: Machine, options: ScriptOptions): Promise<vo
  *
  * @param now milliseconds since the epoch, asked when the command is sent.
  * @param entropy hexadecimal digits, of the host's random numbers.
+ * @param relay the URL that its packages come by from now on, if they do not come directly.
  * @throws {KvciError} `guest-not-ready` when its clock is wrong afterwards
  */
 export async function wake(
   machine: Machine,
-  { now, entropy }: { readonly now: () => number; readonly entropy: string },
+  { now, entropy, relay = "" }: Present,
   options: ScriptOptions,
 ): Promise<void> {
-  const script = { name: "waking the guest", script: WAKE, args: [(now() / 1000).toFixed(3), entropy] };
+  const script = { name: "waking the guest", script: WAKE, args: [(now() / 1000).toFixed(3), entropy, relay] };
   const output = await runScript(machine, script, options);
   const seconds = Number(output.trim().split("\n").at(-1));
   if (Math.abs(now() / 1000 - seconds) < CLOCK_SECONDS) return;
   throw new KvciError("guest-not-ready", `the restored guest's clock says ${output.trim()}`, {
     hint: "The layer is booted instead.",
   });
+}
+
+/** What a restored guest cannot know. */
+export interface Present {
+  readonly now: () => number;
+  readonly entropy: string;
+  readonly relay?: string | undefined;
 }
 
 async function runScript(

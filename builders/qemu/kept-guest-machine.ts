@@ -79,7 +79,8 @@ interface Start {
 function prepare({ state }: KeptGuest, folder: string, { signal }: KeptGuestPorts): Start {
   const { access, boot } = buildIdentity(state, state.template, state.keys);
   const files = { disk: join(folder, KEPT_FILES.disk), workDir: folder, serialLog: join(folder, "serial.log") };
-  return { access, request: { ...machineShape(state), ...boot, ...files, signal } };
+  const network = state.isolated ? "isolated" : "direct";
+  return { access, request: { ...machineShape(state), ...boot, ...files, network, signal } };
 }
 
 async function wakeOrBoot(

@@ -40,6 +40,8 @@ const stateSchema = z.object({
     directBoot: z.object({ kernel: z.string(), initrd: z.string(), kernelArguments: z.string() }).optional(),
   }),
   identity: z.enum(["systemd-credentials", "nocloud"]),
+  /** It was built without a network, and gets none afterwards. */
+  isolated: z.boolean().optional(),
   keys: z.object({ clientKey: keyPair, hostKey: keyPair }),
 });
 

@@ -13,6 +13,7 @@ import type { Layer } from "../../src/store/layer.ts";
 import type { BuildContext } from "./build-context.ts";
 import { bootRequestOf, BuildMachine, newDraft, type CurrentDisk, type MachineParts } from "./build-machine.ts";
 import { settle, wake } from "./guest-scripts.ts";
+import { GuestRelay } from "./guest-relay.ts";
 import { buildIdentity, newKeys, type BuildIdentity } from "./identity.ts";
 import { LayerQueue } from "./layer-queue.ts";
 import type { WarmState } from "./warm-states.ts";
@@ -54,7 +55,7 @@ async function bootOnce(context: BuildContext, start: StartPoint): Promise<Build
     const started = performance.now();
     const boot = (): Promise<VirtualMachine> =>
       context.ports.hypervisor.boot(bootRequestOf(context, identity, disk), journal);
-    const way = wayIn(context, { identity, disk, queue });
+    const way = wayIn(context, { identity, disk, queue, relay: new GuestRelay(request.network) });
     const guest = await firstAnswer({ boot, way, failed: await evidenceTaker(context, journal) });
     const address = `127.0.0.1:${String(guest.vm.sshPort)}`;
     journal.emit({ type: "guest-ready", afterMs: performance.now() - started, address });
@@ -114,12 +115,13 @@ export async function restoreMachine(
     );
     const { signal } = request;
     const timeoutMs = RESTORED_MS[vm.accelerator.name];
-    const way = wayIn(context, { identity, disk, queue })(vm.accelerator);
+    const relay = new GuestRelay(request.network);
+    const way = wayIn(context, { identity, disk, queue, relay })(vm.accelerator);
     return disposedOnError(vm, async () => {
       await resumeFromMemory(vm, signal);
       // What follows a boot was done before the state was saved.
       const guest = await SshGuest.await(vm, { ...way, timeoutMs, settleFirst: false });
-      await wake(guest, { now: ports.now, entropy: ports.entropy() }, { timeoutMs, signal });
+      await wake(guest, { now: ports.now, entropy: ports.entropy(), relay: relay.url }, { timeoutMs, signal });
       const step = below?.step ?? "base";
       journal.emit({ type: "warm-state-restored", step, afterMs: performance.now() - started });
       return guest;
@@ -127,18 +129,23 @@ export async function restoreMachine(
   });
 }
 
+interface WayParts {
+  readonly identity: BuildIdentity;
+  readonly disk: CurrentDisk;
+  readonly queue: LayerQueue;
+  readonly relay: GuestRelay;
+}
+
 /** How a guest is reached, and how it comes up again when it restarts: in a new QEMU, on the disk it has by then. */
-function wayIn(
-  context: BuildContext,
-  { identity, disk, queue }: { identity: BuildIdentity; disk: CurrentDisk; queue: LayerQueue },
-): (accelerator: Accelerator) => Way {
+function wayIn(context: BuildContext, { identity, disk, queue, relay }: WayParts): (accelerator: Accelerator) => Way {
   const { signal, workDir } = context.request;
   return ({ name }) => ({
     access: identity.access,
     timeoutMs: READY_MS[name],
     stallMs: STALL_MS,
     signal,
-    settle: (machine) => settle(machine, { timeoutMs: READY_MS[name], signal }),
+    connected: (connection) => relay.open(connection),
+    settle: (machine) => settle(machine, { relay: relay.url, timeoutMs: READY_MS[name], signal }),
     restart: async () => {
       // QEMU opens the chain anew, so the layers below have to be where the overlay says.
       await queue.settled();

@@ -68,6 +68,8 @@ export interface InstalledPackage {
   readonly name: string;
   readonly version: string;
   readonly arch: string;
+  /** What the package manager says that its files take. */
+  readonly installedBytes?: number | undefined;
 }
 
 /** The built, sealed, not yet flattened disk. */

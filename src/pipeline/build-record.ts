@@ -24,6 +24,12 @@ const layered = z.object({
   ),
 });
 
+/** What a runtime's store in the disk holds: `digest` is what the reference stands for, `bytes` are those of its blobs, compressed. */
+const images = z.object({
+  runtime: z.enum(["containerd", "cri-o"]),
+  list: z.array(z.object({ ref: z.string(), digest, manifest: digest, bytes })),
+});
+
 /** What a build was made of and what came out: `build.json`, described in docs/build-record.md. */
 const buildRecord = z.object({
   schema: z.literal("kvci-build/build"),
@@ -45,6 +51,8 @@ const buildRecord = z.object({
   disk: z.object({ file: z.string(), digest, bytes, virtualBytes: bytes }),
   image: z.object({ folder: z.string(), digest, bytes }).optional(),
   layered: layered.optional(),
+  /** Container images that were imported. */
+  images: images.optional(),
   packages: z.object({ file: z.string(), count: z.int() }),
   sbom: z.object({ file: z.string() }),
   tools: z.record(z.string(), z.string()),

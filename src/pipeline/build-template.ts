@@ -18,6 +18,7 @@ import { writing } from "../core/file-system-error.ts";
 import type { Store } from "../store/store.ts";
 import type { BuildJob } from "./build-job.ts";
 import { BUILD_RECORD_FILE, type BuildRecord } from "./build-record.ts";
+import { checkLayerBudget } from "./layer-budget.ts";
 import { writeLayeredImage, type LayeredImage } from "./layered-image.ts";
 import { writePackageLists } from "./package-lists.ts";
 import { timedJournal, type SpanTime } from "./span-times.ts";
@@ -37,7 +38,7 @@ export interface BuildPorts {
  * Builds one plan: boots and runs the steps, flattens, wraps, and writes the build's records into `job.folder`.
  * `build.json` comes last, so a folder with one is a whole build.
  *
- * @throws {KvciError} whatever the builder, qemu-img or the disk say.
+ * @throws {KvciError} `budget-exceeded`; whatever the builder, qemu-img or the disk say.
  */
 export async function buildTemplate(job: BuildJob, ports: BuildPorts, journal: Journal): Promise<BuildRecord> {
   return withDisposal(await ports.store.temporaryFolder(job.plan.template), ({ path: workDir }) =>
@@ -54,6 +55,7 @@ async function buildIn(
   const timed = timedJournal(journal, times);
   const startedMs = ports.now();
   const built = await ports.builder.build({ ...job, workDir }, timed);
+  checkLayerBudget(job.plan, built);
   const disk = await timed.span({ name: "convert", kind: "phase" }, (inner) => exportDisk(built, job, inner));
   // Wrapping reads the disk; so does the check of it, which finds nothing unless qemu-img or the host's disk is broken.
   const [image] = await together(wrap(disk, job, { ports, journal: timed }), checkDisk(disk, job, timed));
@@ -213,6 +215,14 @@ function recordOf({ plan }: BuildJob, facts: Facts): Omit<BuildRecord, "packages
     disk: { file: "disk.qcow2", digest: disk.digest, bytes: disk.fileBytes, virtualBytes: disk.virtualBytes },
     ...(image ? { image: { folder: "image", digest: image.digest, bytes: image.sizeBytes } } : {}),
     ...(layered ? { layered: layered.record } : {}),
+    ...imagesOf(plan),
     tools: { ...facts.tools },
   };
+}
+
+function imagesOf({ disk, images = [] }: Plan): Pick<BuildRecord, "images"> {
+  const [load] = disk.steps.flatMap(({ ops }) => ops).filter((op) => op.kind === "load-images");
+  return load && images.length > 0
+    ? { images: { runtime: load.runtime, list: images.map((image) => ({ ...image })) } }
+    : {};
 }

@@ -1,5 +1,6 @@
 import { shellQuote } from "../machine/shell-quote.ts";
 import { DISK_NODE, type Accelerator, type BootRequest } from "./boot-request.ts";
+import { HOT_DISK_BUS } from "./hot-disk.ts";
 import { machineType } from "./machine-type.ts";
 
 /** Files that QEMU is given beside the disk, already written. */
@@ -25,7 +26,7 @@ export function qemuArguments(request: BootRequest, accelerator: Accelerator["na
     ...kernelArguments(request),
     ...diskArguments(request, files),
     // Port 0: the kernel picks a free one, which is then asked for over QMP; no race with another build.
-    ...["-netdev", "user,id=net0,hostfwd=tcp:127.0.0.1:0-:22"],
+    ...["-netdev", `user,id=net0${request.network === "isolated" ? ",restrict=on" : ""},hostfwd=tcp:127.0.0.1:0-:22`],
     ...["-device", `virtio-net-${type.bus},netdev=net0${type.bus === "pci" ? ",romfile=" : ""}`],
     ...["-device", `virtio-rng-${type.bus}`],
     // Pages that the guest frees go back to the host, so that saved memory holds what is used and little more.
@@ -36,6 +37,9 @@ export function qemuArguments(request: BootRequest, accelerator: Accelerator["na
     ...(request.memory === undefined ? [] : ["-incoming", `exec:zstd -dcq -- ${shellQuote(request.memory)}`]),
     // The standard VGA card is what a screenshot by QMP is taken of.
     ...(request.arch === "amd64" ? ["-device", "VGA"] : []),
+    // For disks that come and go while the machine runs, which virtio-blk cannot do on every bus. The last of the devices, so
+    // that the others keep their places on the bus.
+    ...["-device", `virtio-scsi-${type.bus},id=${HOT_DISK_BUS}`],
     ...Object.entries(files.credentials).flatMap(([name, path]) => [
       "-fw_cfg",
       `name=opt/io.systemd.credentials/${name},file=${optionValue(path)}`,

@@ -23,6 +23,11 @@ export interface BootRequest {
    * about every tenth case (seen with QEMU 7.2 and OVMF), a new QEMU does not.
    */
   readonly onRestart?: "reset" | "end" | undefined;
+  /**
+   * What the guest reaches: everything that the host does, or, `isolated`, nothing at all; its port 22 is reached either way. A
+   * matter of the host's side: memory of a guest goes on under either. Default: `direct`.
+   */
+  readonly network?: "direct" | "isolated" | undefined;
   /** Memory of a machine of the same arguments, as `saveMemory` wrote it: it goes on from there instead of booting. */
   readonly memory?: string | undefined;
   /** Firmware variables to start from; else those that the host's firmware comes with. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { KvciError, messageOf } from "../core/error.ts";
 import type { Machine } from "../machine/machine.ts";
-import { connect } from "../machine/ssh2-machine.ts";
+import { connect, type Connection } from "../machine/ssh2-machine.ts";
 import { watchActivity } from "./activity.ts";
 import type { VirtualMachine } from "./boot-request.ts";
 import { consoleTail } from "./console-alarm.ts";
@@ -35,11 +35,7 @@ const LOGIN_MS = 30_000;
  * @throws {KvciError} `guest-not-ready` at the deadline with the last reason and the console's last lines; whatever
  *   `died` of the machine says, at once.
  */
-export async function reach(
-  vm: VirtualMachine,
-  access: Access,
-  options: ReachOptions,
-): Promise<Machine & AsyncDisposable> {
+export async function reach(vm: VirtualMachine, access: Access, options: ReachOptions): Promise<Connection> {
   const deadline = performance.now() + options.timeoutMs;
   const standsStillMs = watchActivity(vm);
   let reason = "no SSH server greeted";
@@ -65,11 +61,7 @@ async function notReady(vm: VirtualMachine, what: string, reason: string): Promi
 }
 
 /** A machine, or why not; "" when nothing new is known. */
-async function tryOnce(
-  vm: VirtualMachine,
-  access: Access,
-  options: ReachOptions,
-): Promise<(Machine & AsyncDisposable) | string> {
+async function tryOnce(vm: VirtualMachine, access: Access, options: ReachOptions): Promise<Connection | string> {
   if (!(await sshGreets(vm.sshPort, GREETING_MS))) return "";
   try {
     const address = { host: "127.0.0.1", port: vm.sshPort, ...access };

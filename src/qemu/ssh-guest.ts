@@ -1,5 +1,7 @@
+import { disposedOnError } from "../core/disposal.ts";
 import { KvciError } from "../core/error.ts";
 import type { ExecOptions, ExecResult, Guest, Machine } from "../machine/machine.ts";
+import type { Connection } from "../machine/ssh2-machine.ts";
 import type { VirtualMachine } from "./boot-request.ts";
 import { consoleTail } from "./console-alarm.ts";
 import { reach, type Access } from "./reach.ts";
@@ -13,6 +15,8 @@ export interface Way {
   readonly signal: AbortSignal;
   /** See `ReachOptions`. */
   readonly stallMs?: number | undefined;
+  /** Run with every connection, before anything else is: what is to live as long as that is opened here. */
+  readonly connected?: ((connection: Connection) => Promise<void>) | undefined;
   /** False for a guest that is not freshly booted: `settle` then waits for its next boot. */
   readonly settleFirst?: boolean;
   /** Run after every boot before anything else, for example to wait until it has settled. */
@@ -35,7 +39,7 @@ export class SshGuest implements Guest {
 
   /** Waits until the machine answers. It belongs to the guest from here on. */
   static async await(vm: VirtualMachine, way: Way): Promise<SshGuest> {
-    const guest = new SshGuest(vm, await reach(vm, way.access, way), way);
+    const guest = new SshGuest(vm, await withConnected(await reach(vm, way.access, way), way), way);
     if (way.settleFirst ?? true) await way.settle?.(guest);
     return guest;
   }
@@ -62,12 +66,12 @@ export class SshGuest implements Guest {
     await this.#machine.exec(["systemctl", "reboot"], { timeoutMs: 30_000 }).catch(() => undefined);
     await this.#machine[Symbol.asyncDispose]();
     if (restart) await this.#startAnew(restart, timeoutMs);
-    this.#machine = await this.#reachAnew(before, timeoutMs);
+    this.#machine = await withConnected(await this.#reachAnew(before, timeoutMs), this.#way);
     await settle?.(this);
   }
 
   /** Waits for another boot than `before`. A guest that comes to a stop on its way up is started once more. */
-  async #reachAnew(before: string, timeoutMs: number): Promise<Machine & AsyncDisposable> {
+  async #reachAnew(before: string, timeoutMs: number): Promise<Connection> {
     const { access, signal, stallMs, restart } = this.#way;
     const accept = async (machine: Machine): Promise<boolean> => (await this.#bootId(machine)) !== before;
     const options = { timeoutMs, stallMs, signal, accept };
@@ -119,6 +123,11 @@ export class SshGuest implements Guest {
   async #bootId(machine: Machine): Promise<string> {
     return (await machine.exec(["cat", BOOT_ID], { timeoutMs: 30_000 })).stdout.trim();
   }
+}
+
+async function withConnected(connection: Connection, { connected }: Way): Promise<Connection> {
+  await disposedOnError(connection, async () => connected?.(connection));
+  return connection;
 }
 
 function isLost(error: unknown): boolean {

@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 /** The last one takes half an hour without KVM. */
-const NAMES = ["startup", "wrap", "memory", "plan", "packer"];
+const NAMES = ["startup", "wrap", "memory", "plan", "matrix", "prepull", "packer"];
 
 const asked = process.argv.slice(2);
 const unknown = asked.find((name) => !NAMES.includes(name));

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { settle, tidy, wake } from "../../../builders/qemu/guest-scripts.ts";
 import type { ExecOptions, Machine } from "../../../src/machine/machine.ts";
 
@@ -54,11 +57,36 @@ describe("what is run in a guest around steps", () => {
   });
 });
 
+describe("the relay's URL in a guest", () => {
+  const run = (folder: string, call: readonly string[]): string => {
+    const [, , script = "", ...args] = call;
+    // Only what places the file is run here: all else is about a guest.
+    const [place = ""] = script
+      .replaceAll("/run/kvci-build", folder)
+      .split(/\n(?=if \[ ! -e \/run\/cloud-init|systemctl)/);
+    execFileSync("sh", ["-ec", place, ...args]);
+    const file = join(folder, "relay");
+    return existsSync(file) ? readFileSync(file, "utf8") : "";
+  };
+
+  it("is there after a boot and after a restore, as it is then, and only where there is one", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "kvci-relay-"));
+    const machine = answering(String(NOW / 1000));
+    await settle(machine, { ...options, relay: "http://127.0.0.1:1" });
+    await wake(machine, { now: () => NOW, entropy: "00", relay: "http://127.0.0.1:2" }, options);
+    await wake(machine, { now: () => NOW, entropy: "00" }, options);
+    await settle(machine, options);
+    const seen = machine.calls.map(([call]) => run(folder, call));
+    rmSync(folder, { recursive: true });
+    assert.deepEqual(seen, ["http://127.0.0.1:1\n", "http://127.0.0.1:2\n", "", ""]);
+  });
+});
+
 describe("a restored guest", () => {
   it("is told the time when the command is sent, and random numbers of the host", async () => {
     const machine = answering(`${String(Math.floor(NOW / 1000))}\n`);
     await wake(machine, { now: () => NOW, entropy: "c0ffee" }, options);
-    assert.deepEqual(machine.calls[0]?.[0].slice(3), ["kvci-build", "1795176000.250", "c0ffee"]);
+    assert.deepEqual(machine.calls[0]?.[0].slice(3), ["kvci-build", "1795176000.250", "c0ffee", ""]);
   });
 
   it("is not trusted when it tells another time afterwards", async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { installedPackages, parsePackages } from "../../../builders/qemu/packages.ts";
 import type { Machine } from "../../../src/machine/machine.ts";
 
-const DPKG = "installed\tzlib1g\t1:1.2.13\tamd64\nconfig-files\told\t1\tall\ninstalled\tbash\t5.2-2\tamd64\n";
+const DPKG = "installed\tzlib1g\t1:1.2.13\tamd64\t167\nconfig-files\told\t1\tall\t\ninstalled\tbash\t5.2-2\tamd64\t\n";
 
 function answering(output: string, exitCode = 0): Machine & { readonly argv: string[][] } {
   const argv: string[][] = [];
@@ -18,16 +18,18 @@ function answering(output: string, exitCode = 0): Machine & { readonly argv: str
 
 describe("the guest's packages", () => {
   it("are listed by name, without those that left only their configuration", () => {
-    assert.deepEqual(parsePackages(DPKG), [
+    assert.deepEqual(parsePackages(DPKG, "apt"), [
       { name: "bash", version: "5.2-2", arch: "amd64" },
-      { name: "zlib1g", version: "1:1.2.13", arch: "amd64" },
+      { name: "zlib1g", version: "1:1.2.13", arch: "amd64", installedBytes: 167 * 1024 },
     ]);
   });
 
   it("are asked for in the family's own way", async () => {
-    const [apt, dnf] = [answering(DPKG), answering("installed\tbash\t5.2-6.fc43\tx86_64\n")];
+    const [apt, dnf] = [answering(DPKG), answering("installed\tbash\t5.2-6.fc43\tx86_64\t8000\n")];
     assert.equal((await installedPackages(apt, "apt")).length, 2);
-    assert.deepEqual(await installedPackages(dnf, "dnf"), [{ name: "bash", version: "5.2-6.fc43", arch: "x86_64" }]);
+    assert.deepEqual(await installedPackages(dnf, "dnf"), [
+      { name: "bash", version: "5.2-6.fc43", arch: "x86_64", installedBytes: 8000 },
+    ]);
     assert.deepEqual([apt.argv[0]?.[0], dnf.argv[0]?.[0]], ["dpkg-query", "rpm"]);
   });
 

@@ -25,6 +25,11 @@ describe("QEMU's arguments", () => {
     assert.match(argvOf(), /hostfwd=tcp:127\.0\.0\.1:0-:22(?: |$)/);
   });
 
+  it("cut the guest off from everything but that port where it is isolated", () => {
+    assert.doesNotMatch(argvOf(), /restrict/);
+    assert.match(argvOf({ network: "isolated" }), /-netdev user,id=net0,restrict=on,hostfwd=tcp:127\.0\.0\.1:0-:22 /);
+  });
+
   it("never wait for the disk and give freed blocks back", () => {
     assert.match(argvOf(), /format=qcow2,cache=unsafe,discard=unmap,detect-zeroes=unmap,file=\/w\/disk\.qcow2/);
   });
@@ -51,6 +56,11 @@ describe("QEMU's arguments", () => {
 
   it("double commas in paths", () => {
     assert.match(argvOf({ disk: "/a,b/disk.qcow2" }), /file=\/a,,b\/disk\.qcow2/);
+  });
+
+  it("end the devices with a controller for disks that come and go, so that the others keep their places", () => {
+    assert.match(argvOf(), /-device virtio-scsi-pci,id=hot$/);
+    assert.match(argvOf({ arch: "s390x" }), /-device virtio-scsi-ccw,id=hot$/);
   });
 
   it("know the machine of every architecture", () => {

@@ -1,0 +1,236 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { z } from "zod";
+import type { BuildRequest, ImageDisk } from "../../src/core/builder.ts";
+import { withDisposal } from "../../src/core/disposal.ts";
+import { KvciError } from "../../src/core/error.ts";
+import { namesOf } from "../../src/core/image-reference.ts";
+import type { Journal } from "../../src/core/journal.ts";
+import type { PlannedImage, PlannedLoadImages } from "../../src/core/op.ts";
+import { jsonOf } from "../../src/core/parse-json.ts";
+import type { Arch } from "../../src/core/platform.ts";
+import { lastLines } from "../../src/host/last-lines.ts";
+import type { ImageLoader } from "../../src/machine/apply.ts";
+import type { ExecResult, Machine } from "../../src/machine/machine.ts";
+import type { VirtualMachine } from "../../src/qemu/boot-request.ts";
+import { attachDisk } from "../../src/qemu/hot-disk.ts";
+import { FINISH, IMPORT_STATUS, RUNTIMES, type RuntimeScripts } from "./image-scripts.ts";
+
+/** The disk's serial number: how the guest finds it, whatever other disks it has. */
+const SERIAL = "kvci-images";
+/** A runtime starts within seconds; in an emulated guest it may be half a minute. */
+const ANSWER_SECONDS = 180;
+const LIST_MS = 5 * 60_000;
+const FINISH_MS = 2 * 60_000;
+/** An import unpacks: an emulated guest manages some 5 MiB of compressed layers a second. */
+const IMPORT_SLACK_MS = 15 * 60_000;
+const SLOWEST_BYTES_PER_MS = 512;
+
+export interface LoaderPorts {
+  /** The machine that the guest runs on by now. */
+  readonly vm: () => VirtualMachine;
+  readonly imageDisk: BuildRequest["imageDisk"];
+  readonly arch: Arch;
+  readonly journal: Journal;
+  readonly signal: AbortSignal;
+  /** Milliseconds after the import within which the runtime must list everything. Default: 15 s. */
+  readonly listedMs?: number | undefined;
+}
+
+/**
+ * Imports images by way of a read-only disk that is there for the import only, and checks that the runtime lists each of them
+ * by its digest afterwards. A runtime that did not run is stopped again.
+ *
+ * @throws by the loader {KvciError} `image-missing` naming what the runtime does not list; `command-failed`; whatever making the
+ *   disk says.
+ */
+export function imageLoader(ports: LoaderPorts): ImageLoader {
+  return async (guest, op) => {
+    const runtime = RUNTIMES[op.runtime];
+    await withDisposal(await ports.imageDisk(op.images, ports.journal), async (disk) => {
+      await withDisposal(await attachDisk(ports.vm(), { path: disk.path, serial: SERIAL }), async () => {
+        try {
+          await importImages(guest, { ...ports, op, runtime, disk });
+          await verify(guest, { ...ports, op, runtime });
+        } finally {
+          // Also after a failure, of which this must not take the place.
+          await guest
+            .exec(["sh", "-c", FINISH, "kvci-build", SERIAL, runtime.unit], { timeoutMs: FINISH_MS })
+            .catch(() => undefined);
+        }
+      });
+    });
+  };
+}
+
+interface Import extends LoaderPorts {
+  readonly op: PlannedLoadImages;
+  readonly runtime: RuntimeScripts;
+}
+
+async function importImages(
+  guest: Machine,
+  { op, runtime, disk, arch, journal, signal }: Import & { readonly disk: ImageDisk },
+): Promise<void> {
+  const script = `command -v ${runtime.command} > /dev/null || exit ${String(IMPORT_STATUS.noRuntime)}\n${runtime.importing}`;
+  const result = await guest.exec(["sh", "-c", script, "kvci-build", SERIAL, arch, String(ANSWER_SECONDS)], {
+    stdin: namedLines(op, namesToImport),
+    timeoutMs: IMPORT_SLACK_MS + disk.bytes / SLOWEST_BYTES_PER_MS,
+    signal,
+    onOutput: (stream, text) => {
+      journal.emit({ type: "output", stream, text });
+    },
+  });
+  if (result.exitCode !== 0) throw importFailed(op, result);
+}
+
+/** CRI-O's store derives the name by digest itself. */
+function namesToImport({ runtime }: PlannedLoadImages, image: PlannedImage): readonly string[] {
+  return runtime === "containerd" ? namesOf(image) : namesOf(image).slice(0, 1);
+}
+
+/** A line per name, as the scripts read them. */
+function namedLines(
+  op: PlannedLoadImages,
+  names: (op: PlannedLoadImages, image: PlannedImage) => readonly string[],
+): string {
+  return op.images
+    .flatMap((image) => names(op, image).map((name) => `${name} ${image.digest} ${image.manifest}\n`))
+    .join("");
+}
+
+const FAILURES: Readonly<Record<number, readonly [string, string]>> = {
+  [IMPORT_STATUS.noDisk]: [
+    "the guest does not see the disk with the images",
+    "Its kernel needs the modules virtio_scsi and sd_mod: install the package that has them in an earlier step.",
+  ],
+  [IMPORT_STATUS.noRuntime]: [
+    "the guest has nothing to import images with",
+    "Install the runtime in an earlier step; for CRI-O also skopeo.",
+  ],
+  [IMPORT_STATUS.notStarted]: [
+    "the runtime could not be started",
+    "Its own words are above; look at its configuration.",
+  ],
+  [IMPORT_STATUS.noAnswer]: [
+    `the runtime did not answer within ${String(ANSWER_SECONDS)} s`,
+    "Its own words are above; look at its configuration.",
+  ],
+};
+
+function importFailed({ runtime, images }: PlannedLoadImages, { exitCode, stdout, stderr }: ExecResult): KvciError {
+  const what = `import of ${String(images.length)} container images into ${runtime}`;
+  const [why, hint] = FAILURES[exitCode] ?? [
+    `exited ${String(exitCode)}`,
+    "Its last output is above. A full disk says so: see disk.sizeGiB of the template.",
+  ];
+  return new KvciError("command-failed", `${what}: ${why}`, { hint, evidence: lastLines(`${stdout}\n${stderr}`, 20) });
+}
+
+/** What a runtime says of one name. */
+interface Listed {
+  readonly digest: string;
+  readonly complete: boolean;
+}
+
+/** The CRI plugin learns of an image some time after it was imported. */
+const LISTED_MS = 15_000;
+const ASK_EVERY_MS = 1_000;
+
+async function verify(guest: Machine, imported: Import): Promise<void> {
+  const { op, signal, listedMs = LISTED_MS } = imported;
+  const deadline = performance.now() + listedMs;
+  for (;;) {
+    const listed = (await criImages(guest, imported)) ?? (await ownList(guest, imported));
+    const missing = op.images.filter((image) => !isListed(image, listed));
+    if (missing.length === 0) return;
+    if (performance.now() > deadline) throw notThere(op, missing, listed);
+    await delay(ASK_EVERY_MS, undefined, { signal });
+  }
+}
+
+function notThere(
+  { runtime }: PlannedLoadImages,
+  missing: readonly PlannedImage[],
+  listed: ReadonlyMap<string, Listed>,
+): KvciError {
+  const names = missing.map(({ ref, digest }) => `${ref} (${digest})`);
+  return new KvciError("image-missing", `${runtime} does not list ${names.join(", ")} after the import`, {
+    hint: "Run the build again; with --on-error shell the guest is there to look at.",
+    evidence: missing.flatMap((image) => namesOf(image).map((name) => `${name}: ${stateOf(listed.get(name))}`)),
+  });
+}
+
+function stateOf(found: Listed | undefined): string {
+  if (!found) return "not listed";
+  return found.complete ? found.digest : `${found.digest}, incomplete`;
+}
+
+function isListed(image: PlannedImage, listed: ReadonlyMap<string, Listed>): boolean {
+  return namesOf(image).every((name) => {
+    const found = listed.get(name);
+    return found?.complete === true && (found.digest === image.digest || found.digest === image.manifest);
+  });
+}
+
+const criList = z.object({
+  images: z.array(z.object({ repoTags: z.array(z.string()).nullish(), repoDigests: z.array(z.string()).nullish() })),
+});
+
+/** What kubelet will see; undefined where crictl is not installed. */
+async function criImages(
+  guest: Machine,
+  { runtime, signal }: Import,
+): Promise<ReadonlyMap<string, Listed> | undefined> {
+  const endpoints = `--runtime-endpoint ${runtime.socket} --image-endpoint ${runtime.socket}`;
+  const script = `command -v crictl > /dev/null || exit ${String(IMPORT_STATUS.noRuntime)}; crictl ${endpoints} images -o json`;
+  const { result, output } = await collected(guest, script, { signal });
+  if (result.exitCode === IMPORT_STATUS.noRuntime) return undefined;
+  const list = criList.safeParse(jsonOf(output));
+  if (result.exitCode !== 0 || !list.success) throw notListed("crictl images", result);
+  return new Map(list.data.images.flatMap(({ repoTags, repoDigests }) => criNames(repoTags ?? [], repoDigests ?? [])));
+}
+
+/** A tag stands for what the digests beside it say. */
+function criNames(tags: readonly string[], digests: readonly string[]): [string, Listed][] {
+  const known = digests.map((name): [string, Listed] => [name, { digest: name.split("@")[1] ?? "", complete: true }]);
+  const first = known[0]?.[1] ?? { digest: "", complete: true };
+  const ofTag = (tag: string): Listed =>
+    known.find(([name]) => name.startsWith(`${tag.slice(0, tag.lastIndexOf(":"))}@`))?.[1] ?? first;
+  return [...known, ...tags.map((tag): [string, Listed] => [tag, ofTag(tag)])];
+}
+
+async function ownList(guest: Machine, { op, runtime, signal }: Import): Promise<ReadonlyMap<string, Listed>> {
+  const stdin = namedLines(op, (_op, image) => namesOf(image));
+  const { result, output } = await collected(guest, runtime.listing, { signal, stdin });
+  if (result.exitCode !== 0) throw notListed(runtime.command, result);
+  const lines = output.split("\n").map((line) => line.split(" "));
+  return new Map(
+    lines.flatMap(([name, digest, state]): [string, Listed][] =>
+      name && digest ? [[name, { digest, complete: state === "complete" }]] : [],
+    ),
+  );
+}
+
+/** Runs a script and keeps all it prints: lists are longer than what `exec` keeps. */
+async function collected(
+  guest: Machine,
+  script: string,
+  options: { readonly signal: AbortSignal; readonly stdin?: string },
+): Promise<{ readonly result: ExecResult; readonly output: string }> {
+  let output = "";
+  const result = await guest.exec(["sh", "-c", script], {
+    ...options,
+    timeoutMs: LIST_MS,
+    onOutput: (stream, text) => {
+      if (stream === "stdout") output += text;
+    },
+  });
+  return { result, output };
+}
+
+function notListed(command: string, { exitCode, stderr }: ExecResult): KvciError {
+  return new KvciError("command-failed", `${command} exited ${String(exitCode)} when it was to list the images`, {
+    hint: "The images were imported, but nobody could look at them: see the runtime's configuration and its journal.",
+    evidence: lastLines(stderr, 10),
+  });
+}

@@ -1,0 +1,146 @@
+import type { ContainerRuntime } from "../../src/core/op.ts";
+
+/** Exit statuses of the scripts, beside those of the programs that they run. */
+export const IMPORT_STATUS = { noDisk: 81, noRuntime: 82, notStarted: 83, noAnswer: 84 } as const;
+
+/** What differs between the runtimes. */
+export interface RuntimeScripts {
+  /** Of systemd. */
+  readonly unit: string;
+  readonly socket: string;
+  /** A command that is there when the runtime is. */
+  readonly command: string;
+  /**
+   * Arguments: the disk's serial number, the architecture, seconds until the runtime must answer. On standard input a line per name:
+   * the name, the digest it stands for, the platform's manifest.
+   */
+  readonly importing: string;
+  /** Prints `name digest state` per image, where `crictl` is not there to be asked. The same lines on standard input. */
+  readonly listing: string;
+}
+
+/**
+ * Finds the disk by its serial number, page 0x80 of the vital product data. Four bytes stand before it. udev's links would do,
+ * where its rules are installed.
+ */
+const FIND_DISK = `
+serial=$1 arch=$2 seconds=$3
+modprobe -a virtio_scsi sd_mod 2> /dev/null
+find_disk() {
+  for each in /sys/block/sd*; do
+    [ -e "$each/device/vpd_pg80" ] || continue
+    [ "$(tail -c +5 "$each/device/vpd_pg80" | tr -d '\\0 ')" = "$serial" ] || continue
+    [ -b "/dev/\${each##*/}" ] && echo "/dev/\${each##*/}" && return
+  done
+  return 1
+}
+tries=100
+until disk=$(find_disk); do
+  tries=$((tries - 1)); [ "$tries" -gt 0 ] || exit ${String(IMPORT_STATUS.noDisk)}
+  sleep 0.1
+done`;
+
+/** Run on memory of the guest that a restart empties: whether the runtime is ours to stop. */
+const STARTED = "/run/kvci-build-runtime-started";
+
+function startUnit(unit: string, answers: string): string {
+  return `
+if ! systemctl is-active --quiet ${unit}; then
+  systemctl start ${unit} || { systemctl --no-pager --lines=20 status ${unit} >&2; exit ${String(IMPORT_STATUS.notStarted)}; }
+  : > ${STARTED}
+fi
+end=$(( $(cut -d. -f1 /proc/uptime) + seconds ))
+until answer=$(${answers} 2>&1); do
+  [ "$(cut -d. -f1 /proc/uptime)" -lt "$end" ] || { echo "$answer" >&2; exit ${String(IMPORT_STATUS.noAnswer)}; }
+  sleep 0.2
+done`;
+}
+
+const CONTAINERD_SOCKET = "/run/containerd/containerd.sock";
+const CTR = `ctr --address ${CONTAINERD_SOCKET} --namespace k8s.io`;
+/** By this label the CRI plugin knows its images. It sets it itself, some time after the import of each. */
+const MANAGED = "io.cri-containerd.image=managed";
+
+/**
+ * Imported images are unpacked, because the CRI plugin passes over those that are not. The platform is named: else content of
+ * others is missed, of 32-bit arm on arm64 for example. Where the CRI plugin runs, it is waited for: it also gives every image the
+ * name by which containers refer to it. Labels that it left out in half a minute are set one by one.
+ */
+const containerd: RuntimeScripts = {
+  unit: "containerd.service",
+  socket: `unix://${CONTAINERD_SOCKET}`,
+  command: "ctr",
+  importing: `${FIND_DISK}
+names=$(mktemp /run/kvci-build-names.XXXXXX) || exit
+trap 'rm -f "$names"' EXIT
+cat > "$names"
+t() { echo "t $1 $(cut -d" " -f1 /proc/uptime)"; }
+t begin
+${startUnit("containerd.service", `${CTR} version`)}
+t started
+${CTR} images import --platform "linux/$arch" "$disk" || exit
+t imported
+${CTR} plugins ls | awk '$2 == "cri" && $NF == "ok" { found = 1 } END { exit !found }' || exit 0
+unmanaged() {
+  ${CTR} images ls --quiet 'labels."io.cri-containerd.image"==managed' |
+    awk 'NR == FNR { managed[$1]; next } !($1 in managed) { print $1 }' - "$names"
+}
+tries=60
+while [ -n "$(unmanaged)" ] && [ "$tries" -gt 0 ]; do tries=$((tries - 1)); sleep 0.5; done
+t "waited $tries"
+for name in $(unmanaged); do ${CTR} images label "$name" ${MANAGED} || exit; done`,
+  listing: `${CTR} images check | awk 'NR > 1 { print $1, $3, ($4 == "complete" && $NF == "true") ? "complete" : "incomplete" }'`,
+};
+
+const CRIO_SOCKET = "unix:///var/run/crio/crio.sock";
+
+/**
+ * CRI-O's store is that of containers-storage, which skopeo fills without it. The archive is unpacked once, and each image is given
+ * to skopeo as a folder (`dir:`): it reads archives of OCI's only, not those with manifests in Docker's format. A name by digest
+ * comes with the one by tag, because the store remembers what the image was copied from.
+ */
+export const FILL_CONTAINERS_STORAGE = `
+folder=$(mktemp -d /var/tmp/kvci-build-images.XXXXXX) || exit
+trap 'rm -rf "$folder"' EXIT
+tar -x -f "$disk" -C "$folder" || exit
+blob() { echo "$folder/blobs/$(echo "$1" | tr : /)"; }
+number=0
+while read -r name digest manifest; do
+  number=$((number + 1)) image=$folder/image-$number
+  mkdir "$image" || exit
+  ln -s "$(blob "$digest")" "$image/manifest.json"
+  ln -s "$(blob "$manifest")" "$image/\${manifest#sha256:}.manifest.json"
+  for part in $(grep -o 'sha256:[0-9a-f]*' "$(blob "$manifest")"); do
+    ln -sf "$(blob "$part")" "$image/\${part#sha256:}"
+  done
+  printf '%s %s\\n' "dir:$image" "containers-storage:$name"
+done > "$folder/copies"
+xargs -n 2 -P 4 skopeo --insecure-policy --override-arch "$arch" copy --quiet --preserve-digests < "$folder/copies" || exit`;
+
+const crio: RuntimeScripts = {
+  unit: "crio.service",
+  socket: CRIO_SOCKET,
+  command: "skopeo",
+  importing: `${FIND_DISK}
+${FILL_CONTAINERS_STORAGE}
+command -v crictl > /dev/null || exit 0
+${startUnit("crio.service", `crictl --runtime-endpoint ${CRIO_SOCKET} version`)}`,
+  listing: `while read -r name digest manifest; do
+  printf '%s sha256:%s complete\\n' "$name" "$(skopeo --insecure-policy inspect --raw "containers-storage:$name" | sha256sum | cut -d' ' -f1)"
+done`,
+};
+
+export const RUNTIMES: Readonly<Record<ContainerRuntime, RuntimeScripts>> = { containerd, "cri-o": crio };
+
+/**
+ * Stops the runtime when the import started it, and lets go of the disk. Arguments: the disk's serial number, the unit.
+ * The disk is deleted from the guest's side before it is pulled, as an administrator would.
+ */
+export const FINISH = `
+serial=$1 unit=$2
+if [ -e ${STARTED} ]; then systemctl stop "$unit"; rm -f ${STARTED}; fi
+for each in /sys/block/sd*; do
+  [ -e "$each/device/vpd_pg80" ] || continue
+  [ "$(tail -c +5 "$each/device/vpd_pg80" | tr -d '\\0 ')" = "$serial" ] && echo 1 > "$each/device/delete"
+done
+true`;
