@@ -41,6 +41,11 @@ export function createApp(host: NodeJS.Process, signal: AbortSignal): App {
   };
 }
 
+/** The same app in another folder. A copy would open what is opened only when it is asked for, such as standard input. */
+export function appIn(app: App, cwd: string): App {
+  return Object.create(app, { cwd: { value: cwd, enumerable: true } }) as App;
+}
+
 /** A checkout keeps what was fetched for it to itself; an installed package, which may be read-only, uses the user's cache. */
 function toolsFolder(cache: string): string {
   const checkout = import.meta.url.endsWith(".ts");

@@ -2,14 +2,17 @@ import type { Arch } from "../core/platform.ts";
 import type { OnError } from "./on-error-mode.ts";
 
 export interface TemplateFlags {
-  readonly arch: Arch | undefined;
+  readonly arch: readonly Arch[] | undefined;
   readonly env: string;
+  readonly mirror?: string;
   readonly plan?: true;
   readonly out: string;
   readonly verify: boolean;
   readonly cache: boolean;
   readonly warm: boolean;
   readonly onError: OnError;
+  /** Undefined: as the environment says. */
+  readonly locked?: boolean;
   readonly jobs?: number;
   readonly verbose?: true;
   readonly json?: true;
@@ -30,6 +33,10 @@ export interface VerifyFlags {
 
 export interface LockFlags {
   readonly env: string;
+  readonly mirror?: string;
+  readonly check?: true;
+  readonly prune?: true;
+  readonly fetch?: string;
   readonly verbose?: true;
   readonly json?: true;
 }

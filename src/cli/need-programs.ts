@@ -1,3 +1,4 @@
+import type { Plan } from "../core/plan.ts";
 import { requirePrograms } from "../host/install-programs.ts";
 import { readOsRelease } from "../host/distribution.ts";
 import { programsFor, type Feature, type ProgramId } from "../host/programs.ts";
@@ -18,6 +19,11 @@ export async function needPrograms(
 }
 
 function programsOf({ plan, parent }: PlannedTemplate, verify: boolean): ProgramId[] {
+  const own = programsFor(featuresOf(plan, verify), plan.disk.platform.arch);
+  return [...own, ...(parent ? programsOf(parent, verify) : [])];
+}
+
+function featuresOf(plan: Plan, verify: boolean): Feature[] {
   const features: Feature[] = ["build"];
   const { image, urls } = plan.base;
   if (image.kind === "packages") features.push("packages-base");
@@ -26,7 +32,8 @@ function programsOf({ plan, parent }: PlannedTemplate, verify: boolean): Program
   const needsFirmware = verify || image.kind !== "packages" || plan.disk.platform.arch === "arm64";
   if (plan.machine.firmware === "uefi" && needsFirmware) features.push("firmware");
   if (urls.some((url) => url.endsWith(".xz"))) features.push("xz-images");
-  return [...programsFor(features, plan.disk.platform.arch), ...(parent ? programsOf(parent, verify) : [])];
+  if (plan.images) features.push("images");
+  return features;
 }
 
 /** Installs or asks for `ids`. */

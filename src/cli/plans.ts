@@ -2,6 +2,7 @@ import { dirname, join } from "node:path";
 import { LOCK_FILE, readLock } from "../base/lock-file.ts";
 import type { PackagesBase } from "../core/base.ts";
 import type { Digest } from "../core/digest.ts";
+import type { Lock } from "../core/lock.ts";
 import { makePlan, type Plan, type SourceFile } from "../core/plan.ts";
 import type { Arch } from "../core/platform.ts";
 import { exists } from "../host/exists.ts";
@@ -18,6 +19,8 @@ export interface PlannedTemplate {
   readonly parent: PlannedTemplate | undefined;
   /** Host files of copy-in ops, by digest. */
   readonly sources: ReadonlyMap<string, SourceFile>;
+  /** Planned from the lock alone. */
+  readonly locked: boolean;
 }
 
 /** Says which digest the store has for a base made from packages. */
@@ -31,12 +34,21 @@ export async function loadNamed(app: App, name: string): Promise<LoadedTemplate>
 /** Plans a template and those below it, lowest first. */
 export async function planTemplate(
   app: App,
-  { loaded, arch, known }: { readonly loaded: LoadedTemplate; readonly arch: Arch; readonly known: KnownBase },
+  options: {
+    readonly loaded: LoadedTemplate;
+    readonly arch: Arch;
+    readonly known: KnownBase;
+    /** Packages have to be in the lock, too. Default: false. */
+    readonly locked?: boolean;
+    /** Reads a lock by its path; one that remembers saves time when many templates are planned. Default: from the disk. */
+    readonly lockAt?: (path: string) => Promise<Lock>;
+  },
 ): Promise<PlannedTemplate> {
-  const parent = loaded.parent && (await planTemplate(app, { loaded: loaded.parent, arch, known }));
+  const { loaded, arch, known, locked = false, lockAt = readLock } = options;
+  const parent = loaded.parent && (await planTemplate(app, { ...options, loaded: loaded.parent }));
   const { template, sources: files } = loaded;
   const packagesBase = template.base.kind === "packages" ? await known(template.base, arch) : undefined;
-  const lock = await readLock(await lockPath(app, loaded));
+  const lock = await lockAt(await lockPath(app, loaded));
   try {
     const plan = makePlan({
       template,
@@ -45,10 +57,11 @@ export async function planTemplate(
       files,
       packagesBase,
       parent: parent?.plan,
+      locked,
       seal: seal(),
     });
     const sources = new Map([...files.values()].map((file) => [file.digest, file]));
-    return { loaded, plan, parent, sources };
+    return { loaded, plan, parent, sources, locked };
   } catch (error) {
     throw await explainPlanError(error, loaded, app.cwd);
   }
@@ -70,7 +83,7 @@ export function buildName({ template, disk }: Plan): string {
 
 /** The plan anew, when only making its base could tell the base's digest. */
 export async function withKnownBase(app: App, planned: PlannedTemplate, known: KnownBase): Promise<PlannedTemplate> {
-  const { plan, loaded } = planned;
+  const { plan, loaded, locked } = planned;
   if (plan.base.pinned) return planned;
-  return planTemplate(app, { loaded, arch: plan.disk.platform.arch, known });
+  return planTemplate(app, { loaded, arch: plan.disk.platform.arch, known, locked });
 }

@@ -1,19 +1,50 @@
 import { relative } from "node:path";
 import { streamPaint } from "../journal/paint.ts";
 import { renderSummary, type BuildSummary } from "../journal/summary.ts";
+import { secretsFromEnvironment } from "../journal/environment-secrets.ts";
+import { createRedactor } from "../journal/redaction.ts";
 import type { App } from "./app.ts";
 import type { FinishedBuild } from "./build-setup.ts";
+import type { BuildOutcome } from "./matrix-builds.ts";
+import { matrixResult, worstExit, type MatrixResult } from "./matrix-result.ts";
+import { renderMatrix } from "./matrix-table.ts";
+import { reportFailure } from "./report-failure.ts";
 
-/** The result of `template` on standard output: a summary for people, or one JSON document. */
-export function printBuilds(app: App, builds: readonly FinishedBuild[], asJson: boolean): void {
-  if (asJson) {
-    app.stdout.write(`${JSON.stringify({ builds })}\n`);
-    return;
-  }
-  const options = { width: Math.min(app.stdout.columns || 100, 120), paint: streamPaint(app.stdout) };
-  const texts = builds.map((build) => renderSummary(summaryOf(build, relative(app.cwd, build.folder)), options));
-  app.stdout.write(`${texts.join("\n\n")}\n`);
+/**
+ * The result of `template` on standard output: of a single build a summary, of several a table, or one JSON document. What failed
+ * is explained on standard error.
+ *
+ * @returns the highest exit status of what failed; 0 when nothing did.
+ * @throws what a single build threw.
+ */
+export function printOutcomes(app: App, outcomes: readonly BuildOutcome[], asJson: boolean): number {
+  const [only] = outcomes;
+  if (outcomes.length === 1 && only?.outcome.kind === "failed") throw only.outcome.error;
+  for (const { outcome } of outcomes) if (outcome.kind === "failed") reportFailure(app, outcome.error);
+  const { redact } = createRedactor(secretsFromEnvironment(app.env));
+  const results = outcomes.map((outcome) => matrixResult(outcome, redact));
+  app.stdout.write(asJson ? `${JSON.stringify({ builds: results.map(jsonOf) })}\n` : `${textOf(app, results)}\n`);
+  return worstExit(results);
 }
+
+/** A build's own record lies flat beside what the table says of it. */
+function jsonOf({ build, ...result }: MatrixResult): object {
+  return { ...result, ...build };
+}
+
+function textOf(app: App, results: readonly MatrixResult[]): string {
+  const paint = streamPaint(app.stdout);
+  // Absent, whatever its type says, for files and pipes.
+  const columns = (app.stdout.columns as number | undefined) ?? FILE_COLUMNS;
+  const [only] = results;
+  if (results.length > 1 || !only?.build) return renderMatrix(results, { columns, paint, cwd: app.cwd });
+  const summary = summaryOf(only.build, relative(app.cwd, only.build.folder));
+  return renderSummary(summary, { width: Math.min(columns, MAX_COLUMNS), paint });
+}
+
+const FILE_COLUMNS = 100;
+/** Texts are not set wider. */
+const MAX_COLUMNS = 120;
 
 function summaryOf({ record, base, verification, standing }: FinishedBuild, outDir: string): BuildSummary {
   const { disk, image, layered } = record;

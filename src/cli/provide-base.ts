@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { PackagesBases } from "../../builders/packages/packages-base.ts";
 import { provideCloudImage } from "../base/cloud-image.ts";
+import { upstreamUrls } from "../base/upstream.ts";
 import { hashLocalDisk, provideLocalDisk } from "../base/local-disk.ts";
 import type { Digest } from "../core/digest.ts";
 import type { Base, DiskFormat } from "../core/disk-image.ts";
@@ -51,8 +52,16 @@ async function fetchedBase(
   journal: Journal,
 ): Promise<Base> {
   const { store, signal } = session;
-  const source = { urls: plan.base.urls, digest: plan.base.identity };
-  const disk = await provideCloudImage(source, { store, signal, journal, environmentMirrors: environment.mirrors });
+  // One place that stands for all others is asked alone; mirrors come before what they stand for.
+  const whole = environment.baseUrl !== undefined;
+  const urls = whole ? plan.base.urls.flatMap((url) => upstreamUrls(url, environment)) : plan.base.urls;
+  const source = { urls, digest: plan.base.identity };
+  const disk = await provideCloudImage(source, {
+    store,
+    signal,
+    journal,
+    environmentMirrors: whole ? {} : environment.mirrors,
+  });
   return foreignBase(disk, plan.base.identity, { signal, journal });
 }
 

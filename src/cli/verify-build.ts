@@ -16,7 +16,7 @@ export async function verifyBuild(
   { app, store, signal }: Session,
   journal: Journal,
 ): Promise<VerificationResult> {
-  const { disk, machine, platform, traces } = await readBuildRecord(folder);
+  const { disk, images, machine, platform, traces } = await readBuildRecord(folder);
   const place = placeNamed(
     [
       qemuPlace({
@@ -33,6 +33,7 @@ export async function verifyBuild(
     digest: disk.digest,
     arch: platform.arch,
     virtualBytes: disk.virtualBytes,
+    images,
     buildKey: traces.publicKey,
     buildMachineId: traces.machineId,
   };

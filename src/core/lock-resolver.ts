@@ -14,6 +14,13 @@ export interface LockResolver {
   readonly images: (op: LoadImages) => PlannedLoadImages;
   /** The files of all fetches, each once. */
   readonly downloads: () => readonly PlannedDownload[];
+  /** The container images that are imported, each once, by reference. */
+  readonly sizedImages: () => readonly SizedImage[];
+}
+
+/** A container image that a plan imports, with the bytes of its configuration and layers, compressed. */
+export interface SizedImage extends PlannedImage {
+  readonly bytes: number;
 }
 
 /** A file that a plan fetches. */
@@ -55,6 +62,7 @@ export function lockResolver(request: LockRequest, platform: Platform): LockReso
       return { kind, path, mode, owner, edits, digest: found(entry, url).digest };
     },
     downloads: () => downloads(request, platform),
+    sizedImages: () => sizedImages(request, platform),
     images: (op) => ({ kind: op.kind, runtime: op.runtime, images: plannedImages(op, lock, platform) }),
   };
 }
@@ -112,7 +120,11 @@ function imageProblems(ref: string, lock: Lock, { arch }: Platform): LockProblem
   return [{ what: "missing", entry: `container image ${ref}${entry ? ` for ${arch}` : ""}` }];
 }
 
-function plannedImages({ images, manifests }: LoadImages, lock: Lock, { arch }: Platform): PlannedImage[] {
+function plannedImages(
+  { images, manifests }: Pick<LoadImages, "images" | "manifests">,
+  lock: Lock,
+  { arch }: Platform,
+): PlannedImage[] {
   const named = manifests.flatMap((url) => found(lock.manifests[url], url).images);
   const refs = [...new Set([...images, ...named])].sort();
   return refs.map((ref) => {
@@ -126,6 +138,15 @@ function downloads({ template, lock }: LockRequest, platform: Platform): Planned
   return [...new Map(fetched.map((op) => [op.url, op.manifest])).entries()].map(([url, manifest]) => {
     const { digest, bytes } = found(manifest ? lock.manifests[url] : lock.files[url], url);
     return { url, digest, bytes };
+  });
+}
+
+function sizedImages({ template, lock }: LockRequest, platform: Platform): SizedImage[] {
+  const loads = template.steps.flatMap((step) => step.ops(platform)).filter((op) => op.kind === "load-images");
+  const all = { images: loads.flatMap(({ images }) => images), manifests: loads.flatMap(({ manifests }) => manifests) };
+  return plannedImages(all, lock, platform).map((image) => {
+    const { platforms }: ImageEntry = found(lock.containerImages[image.ref], image.ref);
+    return { ...image, bytes: found(platforms[platform.arch], image.ref).bytes };
   });
 }
 

@@ -4,7 +4,7 @@ import { InputError } from "./input.ts";
 import { bootKey, firstKey, nextKey } from "./key.ts";
 import { cloudImageKey, type Lock } from "./lock.ts";
 import { KvciError } from "./error.ts";
-import { lockResolver, type LockResolver, type PlannedDownload } from "./lock-resolver.ts";
+import { lockResolver, type LockResolver, type PlannedDownload, type SizedImage } from "./lock-resolver.ts";
 import type { Op, PlannedOp } from "./op.ts";
 import type { Arch, Platform } from "./platform.ts";
 import type { Step } from "./step.ts";
@@ -63,6 +63,8 @@ export interface Plan {
   readonly base: PlannedBase;
   /** Where the files of fetch-in ops are, each once. Not in the id: it is the bytes that count. */
   readonly downloads: readonly PlannedDownload[];
+  /** The container images that it imports, by reference; absent where there are none. Not in the id: the ops hold the digests. */
+  readonly images?: readonly SizedImage[];
   readonly machine: Template["machine"];
   readonly outputs: Template["outputs"];
   readonly checks: Template["checks"];
@@ -103,6 +105,7 @@ export function makePlan(input: PlanInput): Plan {
   const resolver = lockResolver(input, platform);
   const disk = planDisk({ ...input, resolver }, { platform, base: base.identity, virtualBytes });
   const { machine, outputs, checks, labels, maxLayerMiB } = template;
+  const images = resolver.sizedImages();
   return {
     formatVersion: 1,
     id: digestOfValue(disk),
@@ -110,6 +113,7 @@ export function makePlan(input: PlanInput): Plan {
     disk,
     base,
     downloads: resolver.downloads(),
+    ...(images.length > 0 ? { images } : {}),
     machine,
     outputs,
     checks,

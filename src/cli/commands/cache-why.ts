@@ -10,7 +10,7 @@ import { formatBytes, formatDuration } from "../../journal/format.ts";
 import { streamPaint, type Paint } from "../../journal/paint.ts";
 import type { Layer } from "../../store/layer.ts";
 import type { App } from "../app.ts";
-import { environmentNamed } from "../environment-named.ts";
+import { openEnvironment } from "../environment-named.ts";
 import { knownBases, planNamed, statusPorts } from "../named-plans.ts";
 import { planStatus, type PlanStatus, type TimedStatus } from "../plan-status.ts";
 import { buildName } from "../plans.ts";
@@ -33,11 +33,12 @@ const CHANGES_PENDING = 2;
  * @throws {KvciError} `usage` for a step that the template does not have.
  */
 export async function cacheWhy(
-  app: App,
+  host: App,
   { template, step: name }: { readonly template: string; readonly step: string },
   flags: CacheWhyFlags,
 ): Promise<number> {
-  const known = await knownBases(app, await environmentNamed(app, flags.env));
+  const { app, environment } = await openEnvironment(host, flags);
+  const known = await knownBases(app, environment);
   const [planned] = await planNamed(app, [template], { arch: flags.arch, known });
   if (!planned) throw new KvciError("internal", `no plan for ${template}`, { hint: "Report this." });
   const found = subjectOf(planned.plan, name, await planStatus(planned.plan, statusPorts(app)));

@@ -1,4 +1,4 @@
-import { readdir, stat } from "node:fs/promises";
+import { glob, readdir, realpath, stat } from "node:fs/promises";
 import { basename, isAbsolute, join, resolve } from "node:path";
 import { KvciError } from "../../core/error.ts";
 import { didYouMean } from "../../core/near-name.ts";
@@ -26,6 +26,40 @@ export function findTemplate(
   return find(name, { kind: "template", folders: [cwd, join(cwd, "templates"), templatesDir] });
 }
 
+/**
+ * The files of templates by their names, of which some may be patterns: `*`, `?`, `[…]`, `{…}`, with or without extension.
+ * A pattern is matched in the places where names are looked up, and stands for all that fits in the first place where
+ * something does. A name that is a file's own, brackets and all, is no pattern.
+ *
+ * @returns absolute paths, each file once, in the order of the names; those of a pattern with their numbers in order.
+ * @throws {KvciError} `template-not-found` for the first name that nothing fits.
+ */
+export async function findTemplates(
+  names: readonly string[],
+  { cwd, templatesDir }: { cwd: string; templatesDir: string },
+): Promise<string[]> {
+  const lookup: Lookup = { kind: "template", folders: [cwd, join(cwd, "templates"), templatesDir] };
+  const found = new Map<string, string>();
+  for (const name of names) {
+    for (const path of await findAll(name, lookup)) found.set(await realpath(path), path);
+  }
+  return [...found.values()];
+}
+
+/**
+ * All templates: those of `cwd`'s `templates/`, or where there are none, of `templatesDir`.
+ *
+ * @throws {KvciError} `template-not-found`
+ */
+export async function allTemplates({ cwd, templatesDir }: { cwd: string; templatesDir: string }): Promise<string[]> {
+  const folders = [join(cwd, "templates"), templatesDir];
+  for (const folder of folders) {
+    const found = await matching("*", folder);
+    if (found.length > 0) return found;
+  }
+  throw await notFound("*", { kind: "template", folders });
+}
+
 /** The file of an environment, looked up as templates are. @throws {KvciError} `environment-invalid` */
 export function findEnvironment(
   name: string,
@@ -35,11 +69,41 @@ export function findEnvironment(
 }
 
 async function find(name: string, lookup: Lookup): Promise<string> {
-  const folders = isAbsolute(name) ? [""] : lookup.folders;
-  for (const path of folders.flatMap((folder) => candidates(name).map((file) => resolve(folder, file)))) {
+  const path = await fileNamed(name, lookup);
+  if (path !== undefined) return path;
+  throw await notFound(name, lookup);
+}
+
+async function fileNamed(name: string, { folders }: Lookup): Promise<string | undefined> {
+  const places = isAbsolute(name) ? [""] : folders;
+  for (const path of places.flatMap((folder) => candidates(name).map((file) => resolve(folder, file)))) {
     if (await isFile(path)) return path;
   }
+  return undefined;
+}
+
+const PATTERN = /[*?[{]/;
+
+async function findAll(name: string, lookup: Lookup): Promise<string[]> {
+  const path = await fileNamed(name, lookup);
+  if (path !== undefined) return [path];
+  const folders = PATTERN.test(name) ? lookup.folders : [];
+  for (const folder of isAbsolute(name) ? folders.slice(0, 1) : folders) {
+    const matches = await matching(name, folder);
+    if (matches.length > 0) return matches;
+  }
   throw await notFound(name, lookup);
+}
+
+/** Template files that fit a pattern. What packages brought is never meant. */
+async function matching(pattern: string, folder: string): Promise<string[]> {
+  const paths = new Set<string>();
+  const options = { cwd: folder, exclude: (name: string) => basename(name) === "node_modules" };
+  for await (const path of glob([pattern, ...candidates(pattern)], options)) {
+    if (SOURCE.test(path) && (await isFile(resolve(folder, path)))) paths.add(resolve(folder, path));
+  }
+  const { compare } = new Intl.Collator("en", { numeric: true });
+  return [...paths].sort(compare);
 }
 
 function candidates(name: string): string[] {
@@ -70,8 +134,10 @@ async function notFound(name: string, { kind, folders }: Lookup): Promise<KvciEr
 
 async function namesIn(folder: string): Promise<string[]> {
   const files = await readdir(folder).catch(() => []);
-  return files.filter((file) => /(?<!\.d)\.[mc]?[jt]s$/.test(file)).map(withoutExtension);
+  return files.filter((file) => SOURCE.test(file)).map(withoutExtension);
 }
+
+const SOURCE = /(?<!\.d)\.[mc]?[jt]s$/;
 
 function withoutExtension(file: string): string {
   return file.replace(/\.m?[jt]s$/, "");
