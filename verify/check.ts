@@ -17,6 +17,8 @@ export interface Check {
    * another status means that it could not look, and fails the check without a judgement.
    */
   readonly probe?: string;
+  /** Bytes of the answer that are kept, for a check whose good answer is long. Default: 8 KiB. */
+  readonly answerLimitBytes?: number;
   judge(subjects: readonly Subject[], context: CheckContext): Verdict | Promise<Verdict>;
 }
 

@@ -1,5 +1,6 @@
 import type { Digest } from "../src/core/digest.ts";
 import { KvciError, messageOf } from "../src/core/error.ts";
+import type { ContainerRuntime } from "../src/core/op.ts";
 import type { Arch } from "../src/core/platform.ts";
 import { digestOfFile } from "../src/host/file-digest.ts";
 
@@ -14,10 +15,26 @@ export interface DiskUnderTest {
   readonly cpus: number;
   readonly firmware: "uefi" | "bios";
   readonly virtualBytes: number;
+  /** The container images that the build put into the runtime's store; absent when it put none there. */
+  readonly images?: LoadedImages | undefined;
   /** The public key the build got in with, as a line of authorized_keys; looked for in the clones. */
   readonly buildKey?: string | undefined;
   /** The machine-id the guest had while it was built. */
   readonly buildMachineId?: string | undefined;
+}
+
+export interface LoadedImages {
+  readonly runtime: ContainerRuntime;
+  readonly list: readonly LoadedImage[];
+}
+
+export interface LoadedImage {
+  /** Whole reference, by which kubelet asks for it. */
+  readonly ref: string;
+  /** What the reference stands for: an image index or a manifest. */
+  readonly digest: Digest;
+  /** The manifest of the disk's platform. */
+  readonly manifest: Digest;
 }
 
 /**

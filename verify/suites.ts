@@ -3,7 +3,12 @@ import type { Check } from "./check.ts";
 import { bootsByFirmware } from "./checks/boots-by-firmware.ts";
 import { buildIdentityAbsent } from "./checks/build-identity-absent.ts";
 import { clockSane } from "./checks/clock-sane.ts";
+import { cniPluginsRun } from "./checks/cni-plugins-run.ts";
+import { containerRuntimeAnswers } from "./checks/container-runtime-answers.ts";
 import { hostnameApplied } from "./checks/hostname-applied.ts";
+import { imagesPresent } from "./checks/images-present.ts";
+import { kernelSettings } from "./checks/kernel-settings.ts";
+import { kubeletEnabled } from "./checks/kubelet-enabled.ts";
 import { noBuildUser } from "./checks/no-build-user.ts";
 import { noFailedUnits } from "./checks/no-failed-units.ts";
 import { noOldLogs } from "./checks/no-old-logs.ts";
@@ -11,6 +16,7 @@ import { noWorldWritableEtc } from "./checks/no-world-writable-etc.ts";
 import { packageCachesEmpty } from "./checks/package-caches-empty.ts";
 import { rootFilesystemGrown } from "./checks/root-filesystem-grown.ts";
 import { sshdConfigValid } from "./checks/sshd-config-valid.ts";
+import { swapAsDeclared } from "./checks/swap-as-declared.ts";
 import { uniqueHostKeys } from "./checks/unique-host-keys.ts";
 import { uniqueMachineId } from "./checks/unique-machine-id.ts";
 
@@ -43,7 +49,22 @@ const boot: Suite = {
   ],
 };
 
-export const SUITES: readonly Suite[] = [boot];
+const node: Suite = {
+  name: "node",
+  clones: 1,
+  checks: [
+    bootsByFirmware,
+    noFailedUnits,
+    containerRuntimeAnswers,
+    kubeletEnabled,
+    kernelSettings,
+    swapAsDeclared,
+    cniPluginsRun,
+    imagesPresent,
+  ],
+};
+
+export const SUITES: readonly Suite[] = [boot, node];
 
 /** @throws {KvciError} `usage` naming the suites that exist. */
 export function suiteNamed(name: string): Suite {

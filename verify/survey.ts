@@ -5,7 +5,7 @@ import { shellQuote } from "../src/machine/shell-quote.ts";
 import type { Check } from "./check.ts";
 import type { Clone } from "./place.ts";
 
-/** Of each probe's output this much is kept: far more than any good disk answers, and bounded evidence for a bad one. */
+/** Of a probe's output this much is kept unless its check needs more: bounded evidence for a bad disk. */
 export const OUTPUT_LIMIT_BYTES = 8 * 1024;
 
 /** What one clone answered to one probe. */
@@ -41,7 +41,7 @@ export async function survey(
 ): Promise<ReadonlyMap<string, Answer>> {
   const probes = checks.filter((check) => check.probe !== undefined);
   const nonce = randomBytes(16).toString("hex");
-  const collector = new AnswerCollector(nonce, options.now);
+  const collector = new AnswerCollector(nonce, probes.map(limitOf), options.now);
   const reason =
     probes.length === 0 ? "" : await run(clone, surveyScript(probes, nonce), { ...options, probes, collector });
   return new Map(
@@ -83,7 +83,6 @@ function unanswered(reason: string, at: number): Answer {
  * nonce, `begin` or `end`, index, status), as `src/machine/step-script.ts` does it for steps.
  */
 function surveyScript(probes: readonly Check[], nonce: string): string {
-  const limit = String(OUTPUT_LIMIT_BYTES + 1);
   return [
     "export LC_ALL=C.UTF-8 SYSTEMD_PAGER= SYSTEMD_COLORS=0 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "cd / || exit 1",
@@ -93,21 +92,28 @@ function surveyScript(probes: readonly Check[], nonce: string): string {
     ...probes.flatMap((check, index) => [
       `mark begin ${String(index)} 0`,
       `timeout -k 5 ${String(Math.ceil(check.timeoutMs / 1000))} sh -eu -c ${shellQuote(check.probe ?? "")} </dev/null >"$out" 2>&1`,
-      `status=$?; head -c ${limit} "$out"; mark end ${String(index)} "$status"`,
+      `status=$?; head -c ${String(limitOf(check) + 1)} "$out"; mark end ${String(index)} "$status"`,
     ]),
     "",
   ].join("\n");
+}
+
+function limitOf({ answerLimitBytes = OUTPUT_LIMIT_BYTES }: Check): number {
+  return answerLimitBytes;
 }
 
 /** Puts the chunks of a survey's output together into answers, and takes their time as they come. */
 class AnswerCollector {
   readonly answers = new Map<number, Answer>();
   readonly #parser: MarkerParser;
+  readonly #limits: readonly number[];
   readonly #now: () => number;
   #text = "";
   #from = 0;
 
-  constructor(nonce: string, now: () => number) {
+  /** @param limits bytes to keep of each answer, by its index. */
+  constructor(nonce: string, limits: readonly number[], now: () => number) {
+    this.#limits = limits;
     this.#parser = new MarkerParser(nonce);
     this.#now = now;
   }
@@ -120,16 +126,17 @@ class AnswerCollector {
         this.#text = "";
         this.#from = this.#now();
       } else {
-        this.answers.set(signal.index, this.#answer(signal.status));
+        this.answers.set(signal.index, this.#answer(signal.index, signal.status));
       }
     }
   }
 
-  #answer(status: number): Answer {
+  #answer(index: number, status: number): Answer {
     const until = this.#now();
     const bytes = Buffer.from(this.#text, "utf8");
-    const cut = bytes.length > OUTPUT_LIMIT_BYTES;
-    const output = cut ? bytes.subarray(0, OUTPUT_LIMIT_BYTES).toString("utf8") : this.#text;
+    const limit = this.#limits[index] ?? OUTPUT_LIMIT_BYTES;
+    const cut = bytes.length > limit;
+    const output = cut ? bytes.subarray(0, limit).toString("utf8") : this.#text;
     return {
       status,
       reason: "",

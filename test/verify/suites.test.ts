@@ -14,18 +14,20 @@ describe("verification suites", () => {
   });
 
   it("wait for the boot's end before anything looks at what it leaves behind", () => {
-    const [first, second] = suiteNamed("boot").checks;
-    assert.equal(first.name, "boots-by-firmware");
-    assert.equal(second?.name, "no-failed-units");
+    for (const { checks } of SUITES) {
+      assert.equal(checks[0].name, "boots-by-firmware");
+      assert.equal(checks[1]?.name, "no-failed-units");
+    }
   });
 
-  it("need two clones where uniqueness is shown", () => {
+  it("need two clones where uniqueness is shown, and one where it is not", () => {
     assert.equal(suiteNamed("boot").clones, 2);
+    assert.equal(suiteNamed("node").clones, 1);
   });
 
-  for (const name of ["node", "kubevirt", "Boot", ""]) {
+  for (const name of ["nodes", "kubevirt", "Boot", ""]) {
     it(`do not have "${name}", and say what there is`, () => {
-      assert.throws(() => suiteNamed(name), { code: "usage", hint: "Use --suite boot." });
+      assert.throws(() => suiteNamed(name), { code: "usage", hint: "Use --suite boot or --suite node." });
     });
   }
 });

@@ -39,6 +39,16 @@ describe("survey", () => {
     assert.match(machine.scripts[0] ?? "", /^timeout -k 5 2 sh -eu -c 'echo 1' <\/dev\/null/m);
   });
 
+  it("keeps more of an answer whose check needs it, in the guest as here", async () => {
+    const long = { ...check("long", "true"), answerLimitBytes: OUTPUT_LIMIT_BYTES + 2 };
+    const machine = new ScriptedMachine(["x".repeat(OUTPUT_LIMIT_BYTES + 1), "x".repeat(OUTPUT_LIMIT_BYTES + 1)]);
+    const options = { signal: new AbortController().signal, now: () => NOW };
+    const answers = await survey(new FakeClone("verify-a", machine), [long, check("short", "true")], options);
+    assert.deepEqual([answers.get("long")?.cut, answers.get("short")?.cut], [false, true]);
+    assert.equal(answers.get("short")?.output.length, OUTPUT_LIMIT_BYTES);
+    assert.match(machine.scripts[0] ?? "", new RegExp(`head -c ${String(OUTPUT_LIMIT_BYTES + 3)} `));
+  });
+
   it("runs nothing when no check has a probe", async () => {
     const machine = new ScriptedMachine([]);
     const options = { signal: new AbortController().signal, now: () => NOW };

@@ -167,6 +167,6 @@ describe("verifyDisk", () => {
 
   it("reads nothing for an unknown suite", async () => {
     const place = new FakePlace((name) => Promise.resolve(good(name)));
-    await assert.rejects(verify(place, { suite: "node" }).result, { code: "usage" });
+    await assert.rejects(verify(place, { suite: "nodes" }).result, { code: "usage" });
   });
 });

@@ -1,0 +1,3 @@
+import { kubernetesNode } from "./kubernetes/node.ts";
+
+export default kubernetesNode("1.35");
