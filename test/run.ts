@@ -39,16 +39,16 @@ const SUITES: Readonly<Record<string, Suite>> = {
   contract: {
     files: globSync("test/contract/**/*.test.ts", { cwd: root }),
     testTimeoutMs: 2 * MINUTE_MS,
-    deadlineMs: 15 * MINUTE_MS,
+    deadlineMs: 25 * MINUTE_MS,
     jobs: 1,
-    features: ["build", "packages-base", "xz-images", "publish-registry", "tests"],
+    features: ["build", "packages-base", "xz-images", "publish-registry", "revisions", "lock-apt", "lock-dnf", "tests"],
   },
   e2e: {
     files: globSync("test/e2e/**/*.test.ts", { cwd: root }),
     testTimeoutMs: 10 * MINUTE_MS,
     deadlineMs: 60 * MINUTE_MS,
     jobs: 2,
-    features: ["build", "packages-base", "firmware", "xz-images", "publish-registry", "tests"],
+    features: ["build", "packages-base", "firmware", "xz-images", "publish-registry", "lock-apt", "lock-dnf", "tests"],
   },
 };
 
