@@ -74,12 +74,8 @@ const containerd: RuntimeScripts = {
 names=$(mktemp /run/kvci-build-names.XXXXXX) || exit
 trap 'rm -f "$names"' EXIT
 cat > "$names"
-t() { echo "t $1 $(cut -d" " -f1 /proc/uptime)"; }
-t begin
 ${startUnit("containerd.service", `${CTR} version`)}
-t started
 ${CTR} images import --platform "linux/$arch" "$disk" || exit
-t imported
 ${CTR} plugins ls | awk '$2 == "cri" && $NF == "ok" { found = 1 } END { exit !found }' || exit 0
 unmanaged() {
   ${CTR} images ls --quiet 'labels."io.cri-containerd.image"==managed' |
@@ -87,7 +83,6 @@ unmanaged() {
 }
 tries=60
 while [ -n "$(unmanaged)" ] && [ "$tries" -gt 0 ]; do tries=$((tries - 1)); sleep 0.5; done
-t "waited $tries"
 for name in $(unmanaged); do ${CTR} images label "$name" ${MANAGED} || exit; done`,
   listing: `${CTR} images check | awk 'NR > 1 { print $1, $3, ($4 == "complete" && $NF == "true") ? "complete" : "incomplete" }'`,
 };

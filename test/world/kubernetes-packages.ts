@@ -86,9 +86,19 @@ function kubectl(version: string): DebPackage {
 const CRICTL_IMAGES = [
   "  images)",
   "    $ctr images ls | awk '",
-  '      NR > 1 && $1 !~ /^sha256:/ && /io\\.cri-containerd\\.image=managed/ { list = ($1 ~ /@/) ? "digests" : "tags"; refs[list, $3] = refs[list, $3] (((list, $3) in refs) ? "," : "") "\\"" $1 "\\""; seen[$3] }',
-  '      END { printf "{\\"images\\":["; for (id in seen) { printf "%s{\\"id\\":\\"%s\\",\\"repoTags\\":[%s],\\"repoDigests\\":[%s],\\"size\\":\\"1\\",\\"uid\\":null,\\"username\\":\\"\\"}", comma, id, refs["tags", id], refs["digests", id]; comma = "," } print "]}" }',
-  "    ' ;;",
+  '      function add(list, ref) { return list (list == "" ? "" : ",") "\\"" ref "\\"" }',
+  "      NR == 1 || /^sha256:/ || !/io\\.cri-containerd\\.image=managed/ { next }",
+  "      { seen[$3] }",
+  "      $1 ~ /@/ { digests[$3] = add(digests[$3], $1) }",
+  "      $1 !~ /@/ { tags[$3] = add(tags[$3], $1) }",
+  "      END {",
+  '        printf "{\\"images\\":["',
+  "        for (id in seen) {",
+  '          printf "%s{\\"id\\":\\"%s\\",\\"repoTags\\":[%s],\\"repoDigests\\":[%s]}", comma, id, tags[id], digests[id]',
+  '          comma = ","',
+  "        }",
+  '        print "]}"',
+  "      }' ;;",
 ] as const;
 
 /** As much of crictl as a build and its checks ask for, by containerd's own client. */

@@ -14,7 +14,7 @@ const RELEASES = parseReleases(TABLE);
 const MARKERS = "https://dl.k8s.io/release";
 
 /** A constants.go as far as it matters: names in other places are not taken. */
-function constants(pause: string, etcd: string, coreDns: string, table = ""): string {
+function constants(pause: string, etcd: string, coreDns: string): string {
   return `package constants
 
 const (
@@ -25,9 +25,6 @@ const (
 )
 
 const CoreDNSVersion = "${coreDns}"
-
-var SupportedEtcdVersion = map[uint8]string{
-${table}}
 `;
 }
 
@@ -74,8 +71,8 @@ const NEW = {
 
 describe("newer Kubernetes releases", () => {
   it("take etcd from kubeadm's table of minors before its default", async () => {
-    const table = `\t35: "3.6.6-0",\n\t36: "3.6.9-0",\n`;
-    const files = { ...UPSTREAM, [constantsUrl("1.36.5")]: constants("3.10.2", "3.6.8-0", "v1.14.2", table) };
+    const table = `\nvar SupportedEtcdVersion = map[uint8]string{\n\t35: "3.6.6-0",\n\t36: "3.6.9-0",\n}\n`;
+    const files = { ...UPSTREAM, [constantsUrl("1.36.5")]: constants("3.10.2", "3.6.8-0", "v1.14.2") + table };
     const { read } = answering(files);
     const [change] = await newerReleases(RELEASES, { minors: ["1.36"], newMinors: false }, { read });
     assert.equal(change?.to.etcd, "3.6.9-0");
