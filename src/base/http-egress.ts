@@ -17,10 +17,10 @@ const dispatchers: { environment?: Undici.Dispatcher | undefined; own?: Undici.D
  * ends the whole process when a server closes the connection while its answer is still being read (nodejs/undici#5360), as simple
  * static servers do.
  */
-export async function egressFetch(url: string, init: Undici.RequestInit): Promise<FetchAnswer> {
+export async function egress(): Promise<(url: string, init: Undici.RequestInit) => Promise<FetchAnswer>> {
   const { Agent, fetch } = await import("undici");
-  dispatchers.own ??= new Agent();
-  return fetch(url, { ...init, dispatcher: dispatchers.environment ?? dispatchers.own });
+  const own = (dispatchers.own ??= new Agent());
+  return (url, init) => fetch(url, { ...init, dispatcher: dispatchers.environment ?? own });
 }
 
 /**

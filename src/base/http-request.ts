@@ -1,5 +1,5 @@
 import { KvciError, messageOf } from "../core/error.ts";
-import { egressFetch, type FetchAnswer } from "./http-egress.ts";
+import { egress, type FetchAnswer } from "./http-egress.ts";
 import { MirrorFailed } from "./mirror-failed.ts";
 import { requestTarget } from "./shown-url.ts";
 
@@ -36,6 +36,8 @@ const USER_AGENT = "kvci-build";
  * @throws {KvciError} `interrupted` when `signal` aborts.
  */
 export async function httpGet(request: HttpRequest): Promise<HttpAnswer> {
+  // Before the clock runs: loading it is no silence of the server.
+  const fetch = await egress();
   const stall = new AbortController();
   // A slow disk is not a slow server: while a piece is being worked on, the clock does not count.
   let working = false;
@@ -44,7 +46,7 @@ export async function httpGet(request: HttpRequest): Promise<HttpAnswer> {
     else stall.abort();
   }, request.idleMs);
   const explain = (error: unknown): KvciError => explainFailure(error, { request, stalled: stall.signal.aborted });
-  const response = await send(request, stall.signal).catch((error: unknown) => {
+  const response = await fetch(...sent(request, stall.signal)).catch((error: unknown) => {
     clearTimeout(idle);
     throw explain(error);
   });
@@ -73,16 +75,17 @@ export async function httpGet(request: HttpRequest): Promise<HttpAnswer> {
   };
 }
 
-function send(request: HttpRequest, stalled: AbortSignal): Promise<FetchAnswer> {
+function sent(request: HttpRequest, stalled: AbortSignal): Parameters<Awaited<ReturnType<typeof egress>>> {
   const { url, authorization } = requestTarget(request.url);
   // "identity", because a server that compresses on the way changes the bytes whose digest is known.
   const headers = { "user-agent": USER_AGENT, "accept-encoding": "identity", ...request.headers };
-  return egressFetch(url, {
+  const init = {
     method: request.method ?? "GET",
     redirect: request.redirect ?? "follow",
     headers: authorization === undefined ? headers : { ...headers, authorization },
     signal: AbortSignal.any([request.signal, stalled]),
-  });
+  };
+  return [url, init];
 }
 
 function explainFailure(error: unknown, { request, stalled }: { request: HttpRequest; stalled: boolean }): KvciError {

@@ -164,7 +164,9 @@ describe("download", () => {
     const first = await mirror({ noRanges: true, cutAfterBytes: 4 * CHUNK });
     const second = await mirror();
     await assertFetched(await get([first.url(), second.url()]));
-    assert.equal(askedBytes(second.requests), CONTENT.length - 4 * CHUNK);
+    // What was on its way when the connection broke may be lost.
+    const asked = askedBytes(second.requests);
+    assert.ok(asked >= CONTENT.length - 4 * CHUNK && asked < CONTENT.length, String(asked));
   });
 
   it("does not trust a state file of another digest or a file of another size", async () => {
