@@ -37,7 +37,7 @@ describe("file that floats", () => {
       journal: silentJournal,
       signal,
       backoffMs: 1,
-      idleMs: 200,
+      idleMs: 5_000,
       ...options,
     });
   }
