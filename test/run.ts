@@ -46,7 +46,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   e2e: {
     files: globSync("test/e2e/**/*.test.ts", { cwd: root }),
     testTimeoutMs: 10 * MINUTE_MS,
-    deadlineMs: 60 * MINUTE_MS,
+    deadlineMs: 70 * MINUTE_MS,
     jobs: 2,
     features: ["build", "packages-base", "firmware", "xz-images", "publish-registry", "lock-apt", "lock-dnf", "tests"],
   },
