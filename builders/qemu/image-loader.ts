@@ -51,12 +51,12 @@ export function imageLoader(ports: LoaderPorts): ImageLoader {
         try {
           await importImages(guest, { ...ports, op, runtime, disk });
           await verify(guest, { ...ports, op, runtime });
-        } finally {
-          // Also after a failure, of which this must not take the place.
-          await guest
-            .exec(["sh", "-c", FINISH, "kvci-build", SERIAL, runtime.unit], { timeoutMs: FINISH_MS })
-            .catch(() => undefined);
+        } catch (error) {
+          // Its failure must not take the place of the first one.
+          await finish(guest, runtime).catch(() => undefined);
+          throw error;
         }
+        await finish(guest, runtime);
       });
     });
   };
@@ -98,6 +98,16 @@ function namedLines(
     .join("");
 }
 
+/** @throws {KvciError} `command-failed`: what was imported may not be on the disk. */
+async function finish(guest: Machine, { unit, command }: RuntimeScripts): Promise<void> {
+  const result = await guest.exec(["sh", "-c", FINISH, "kvci-build", SERIAL, unit], { timeoutMs: FINISH_MS });
+  if (result.exitCode === 0) return;
+  throw new KvciError("command-failed", `${unit} could not be left as it was found after the import by ${command}`, {
+    hint: "The guest's disk may be full: see disk.sizeGiB of the template.",
+    evidence: lastLines(result.stderr, 10),
+  });
+}
+
 const FAILURES: Readonly<Record<number, readonly [string, string]>> = {
   [IMPORT_STATUS.noDisk]: [
     "the guest does not see the disk with the images",
@@ -126,12 +136,6 @@ function importFailed({ runtime, images }: PlannedLoadImages, { exitCode, stdout
   return new KvciError("command-failed", `${what}: ${why}`, { hint, evidence: lastLines(`${stdout}\n${stderr}`, 20) });
 }
 
-/** What a runtime says of one name. */
-interface Listed {
-  readonly digest: string;
-  readonly complete: boolean;
-}
-
 /** The CRI plugin learns of an image some time after it was imported. */
 const LISTED_MS = 15_000;
 const ASK_EVERY_MS = 1_000;
@@ -151,24 +155,19 @@ async function verify(guest: Machine, imported: Import): Promise<void> {
 function notThere(
   { runtime }: PlannedLoadImages,
   missing: readonly PlannedImage[],
-  listed: ReadonlyMap<string, Listed>,
+  listed: ReadonlyMap<string, string>,
 ): KvciError {
   const names = missing.map(({ ref, digest }) => `${ref} (${digest})`);
   return new KvciError("image-missing", `${runtime} does not list ${names.join(", ")} after the import`, {
     hint: "Run the build again; with --on-error shell the guest is there to look at.",
-    evidence: missing.flatMap((image) => namesOf(image).map((name) => `${name}: ${stateOf(listed.get(name))}`)),
+    evidence: missing.flatMap((image) => namesOf(image).map((name) => `${name}: ${listed.get(name) ?? "not listed"}`)),
   });
 }
 
-function stateOf(found: Listed | undefined): string {
-  if (!found) return "not listed";
-  return found.complete ? found.digest : `${found.digest}, incomplete`;
-}
-
-function isListed(image: PlannedImage, listed: ReadonlyMap<string, Listed>): boolean {
+function isListed(image: PlannedImage, listed: ReadonlyMap<string, string>): boolean {
   return namesOf(image).every((name) => {
     const found = listed.get(name);
-    return found?.complete === true && (found.digest === image.digest || found.digest === image.manifest);
+    return found === image.digest || found === image.manifest;
   });
 }
 
@@ -180,7 +179,7 @@ const criList = z.object({
 async function criImages(
   guest: Machine,
   { runtime, signal }: Import,
-): Promise<ReadonlyMap<string, Listed> | undefined> {
+): Promise<ReadonlyMap<string, string> | undefined> {
   const endpoints = `--runtime-endpoint ${runtime.socket} --image-endpoint ${runtime.socket}`;
   const script = `command -v crictl > /dev/null || exit ${String(IMPORT_STATUS.noRuntime)}; crictl ${endpoints} images -o json`;
   const { result, output } = await collected(guest, script, { signal });
@@ -191,24 +190,19 @@ async function criImages(
 }
 
 /** A tag stands for what the digests beside it say. */
-function criNames(tags: readonly string[], digests: readonly string[]): [string, Listed][] {
-  const known = digests.map((name): [string, Listed] => [name, { digest: name.split("@")[1] ?? "", complete: true }]);
-  const first = known[0]?.[1] ?? { digest: "", complete: true };
-  const ofTag = (tag: string): Listed =>
-    known.find(([name]) => name.startsWith(`${tag.slice(0, tag.lastIndexOf(":"))}@`))?.[1] ?? first;
-  return [...known, ...tags.map((tag): [string, Listed] => [tag, ofTag(tag)])];
+function criNames(tags: readonly string[], digests: readonly string[]): [string, string][] {
+  const known = digests.map((name): [string, string] => [name, name.split("@")[1] ?? ""]);
+  const ofTag = (tag: string): string =>
+    known.find(([name]) => name.startsWith(`${tag.slice(0, tag.lastIndexOf(":"))}@`))?.[1] ?? "";
+  return [...known, ...tags.map((tag): [string, string] => [tag, ofTag(tag)])];
 }
 
-async function ownList(guest: Machine, { op, runtime, signal }: Import): Promise<ReadonlyMap<string, Listed>> {
+async function ownList(guest: Machine, { op, runtime, signal }: Import): Promise<ReadonlyMap<string, string>> {
   const stdin = namedLines(op, (_op, image) => namesOf(image));
   const { result, output } = await collected(guest, runtime.listing, { signal, stdin });
   if (result.exitCode !== 0) throw notListed(runtime.command, result);
   const lines = output.split("\n").map((line) => line.split(" "));
-  return new Map(
-    lines.flatMap(([name, digest, state]): [string, Listed][] =>
-      name && digest ? [[name, { digest, complete: state === "complete" }]] : [],
-    ),
-  );
+  return new Map(lines.flatMap(([name, digest]): [string, string][] => (name && digest ? [[name, digest]] : [])));
 }
 
 /** Runs a script and keeps all it prints: lists are longer than what `exec` keeps. */

@@ -15,7 +15,7 @@ export interface RuntimeScripts {
    * the name, the digest it stands for, the platform's manifest.
    */
   readonly importing: string;
-  /** Prints `name digest state` per image, where `crictl` is not there to be asked. The same lines on standard input. */
+  /** Prints a line `name digest` per name that is listed, where `crictl` is not there to be asked. The same lines on standard input. */
   readonly listing: string;
 }
 
@@ -40,14 +40,18 @@ until disk=$(find_disk); do
   sleep 0.1
 done`;
 
-/** Run on memory of the guest that a restart empties: whether the runtime is ours to stop. */
-const STARTED = "/run/kvci-build-runtime-started";
+/**
+ * Between import and `FINISH`, in memory that a restart empties: `ours` says that the runtime is ours to stop, `active` that it ran
+ * before; `1`, `2`, … are files that are in memory for a while, and `bound` says where they belong.
+ */
+const STATE = "/run/kvci-build-runtime";
 
 function startUnit(unit: string, answers: string): string {
   return `
+mkdir -p -m 700 ${STATE}
 if ! systemctl is-active --quiet ${unit}; then
+  : > ${STATE}/ours
   systemctl start ${unit} || { systemctl --no-pager --lines=20 status ${unit} >&2; exit ${String(IMPORT_STATUS.notStarted)}; }
-  : > ${STARTED}
 fi
 end=$(( $(cut -d. -f1 /proc/uptime) + seconds ))
 until answer=$(${answers} 2>&1); do
@@ -62,6 +66,29 @@ const CTR = `ctr --address ${CONTAINERD_SOCKET} --namespace k8s.io`;
 const MANAGED = "io.cri-containerd.image=managed";
 
 /**
+ * containerd flushes its databases some eighty times per image, and an emulated guest spends more time on that than on the images.
+ * Nothing of it has to survive a crash, so they are in memory until the import is over; content and snapshots go to the disk. A
+ * containerd that runs is stopped for it; what it had started goes on.
+ */
+const DATABASES_IN_MEMORY = `
+rm -rf ${STATE}
+mkdir -m 700 ${STATE} || exit
+if systemctl is-active --quiet containerd.service; then
+  : > ${STATE}/active
+  systemctl stop containerd.service
+fi
+root=$(awk -F '"' '/^[[]/ { exit } /^root *=/ { print $2 }' /etc/containerd/config.toml 2> /dev/null)
+number=0
+for database in io.containerd.metadata.v1.bolt/meta.db io.containerd.snapshotter.v1.overlayfs/metadata.db; do
+  database=\${root:-/var/lib/containerd}/$database number=$((number + 1))
+  mkdir -p -m 711 "\${database%/*/*}" && mkdir -p -m 700 "\${database%/*}" || exit
+  [ -e "$database" ] || : > "$database"
+  cp -p "$database" ${STATE}/$number || exit
+  chcon --reference="$database" ${STATE}/$number 2> /dev/null
+  mount --bind ${STATE}/$number "$database" && echo "$database" >> ${STATE}/bound || exit
+done`;
+
+/**
  * Imported images are unpacked, because the CRI plugin passes over those that are not. The platform is named: else content of
  * others is missed, of 32-bit arm on arm64 for example. Where the CRI plugin runs, it is waited for: it also gives every image the
  * name by which containers refer to it. Labels that it left out in half a minute are set one by one.
@@ -74,17 +101,26 @@ const containerd: RuntimeScripts = {
 names=$(mktemp /run/kvci-build-names.XXXXXX) || exit
 trap 'rm -f "$names"' EXIT
 cat > "$names"
+${DATABASES_IN_MEMORY}
 ${startUnit("containerd.service", `${CTR} version`)}
 ${CTR} images import --platform "linux/$arch" "$disk" || exit
 ${CTR} plugins ls | awk '$2 == "cri" && $NF == "ok" { found = 1 } END { exit !found }' || exit 0
 unmanaged() {
   ${CTR} images ls --quiet 'labels."io.cri-containerd.image"==managed' |
-    awk 'NR == FNR { managed[$1]; next } !($1 in managed) { print $1 }' - "$names"
+    awk 'NR == FNR { left[$1]; next } { delete left[$1] } END { for (name in left) print name }' "$names" -
 }
 tries=60
 while [ -n "$(unmanaged)" ] && [ "$tries" -gt 0 ]; do tries=$((tries - 1)); sleep 0.5; done
 for name in $(unmanaged); do ${CTR} images label "$name" ${MANAGED} || exit; done`,
-  listing: `${CTR} images check | awk 'NR > 1 { print $1, $3, ($4 == "complete" && $NF == "true") ? "complete" : "incomplete" }'`,
+  // The server looks for name and digest. Columns of a list are slow: for them the content of every image is read.
+  listing: `
+lines=$(cat)
+set --
+while read -r name digest manifest; do set -- "$@" "name==\\"$name\\",target.digest==\\"$digest\\""; done << END
+$lines
+END
+found=$(${CTR} images ls --quiet "$@") || exit
+printf '%s\\n' "$lines" "$found" | awk 'NF == 3 { digest[$1] = $2; next } $1 in digest { print $1, digest[$1] }'`,
 };
 
 const CRIO_SOCKET = "unix:///var/run/crio/crio.sock";
@@ -121,19 +157,29 @@ ${FILL_CONTAINERS_STORAGE}
 command -v crictl > /dev/null || exit 0
 ${startUnit("crio.service", `crictl --runtime-endpoint ${CRIO_SOCKET} version`)}`,
   listing: `while read -r name digest manifest; do
-  printf '%s sha256:%s complete\\n' "$name" "$(skopeo --insecure-policy inspect --raw "containers-storage:$name" | sha256sum | cut -d' ' -f1)"
+  printf '%s sha256:%s\\n' "$name" "$(skopeo --insecure-policy inspect --raw "containers-storage:$name" | sha256sum | cut -d' ' -f1)"
 done`,
 };
 
 export const RUNTIMES: Readonly<Record<ContainerRuntime, RuntimeScripts>> = { containerd, "cri-o": crio };
 
 /**
- * Stops the runtime when the import started it, and lets go of the disk. Arguments: the disk's serial number, the unit.
- * The disk is deleted from the guest's side before it is pulled, as an administrator would.
+ * Stops the runtime unless it was running before and is still, puts its databases on the disk, starts it when it ran before, and lets
+ * go of the disk with the images: from the guest's side before it is pulled, as an administrator would. Arguments: the disk's serial
+ * number, the unit.
  */
 export const FINISH = `
 serial=$1 unit=$2
-if [ -e ${STARTED} ]; then systemctl stop "$unit"; rm -f ${STARTED}; fi
+[ -e ${STATE}/ours ] && systemctl stop "$unit"
+if [ -e ${STATE}/bound ]; then
+  number=0
+  while read -r database; do
+    number=$((number + 1))
+    umount "$database" && cat ${STATE}/$number > "$database" || exit
+  done < ${STATE}/bound
+fi
+[ -e ${STATE}/active ] && systemctl start "$unit"
+rm -rf ${STATE}
 for each in /sys/block/sd*; do
   [ -e "$each/device/vpd_pg80" ] || continue
   [ "$(tail -c +5 "$each/device/vpd_pg80" | tr -d '\\0 ')" = "$serial" ] && echo 1 > "$each/device/delete"

@@ -16,13 +16,14 @@ class RuntimeGuest implements Guest {
   readonly done: string[] = [];
   readonly imported: string[] = [];
   importStatus = 0;
+  finishStatus = 0;
   /** What `crictl images -o json` says; undefined where there is none. */
   cri: unknown;
   listing = "";
 
   async exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
     const script = argv[2] ?? "";
-    if (script === FINISH) return this.#did("finish");
+    if (script === FINISH) return this.#did("finish", this.finishStatus);
     if (script.includes("images -o json")) return this.#crictl(options);
     if ([RUNTIMES.containerd.listing, RUNTIMES["cri-o"].listing].includes(script)) {
       options.onOutput?.("stdout", this.listing);
@@ -75,7 +76,7 @@ describe("image loader", () => {
     })(guest, { kind: "load-images", runtime, images: [PAUSE] });
 
   it("attaches the disk for the import, asks the runtime what it has, and takes all away again", async () => {
-    guest.listing = `${PAUSE.ref} ${PAUSE.digest} complete\n${BY_DIGEST} ${PAUSE.digest} complete\n`;
+    guest.listing = `${PAUSE.ref} ${PAUSE.digest}\n${BY_DIGEST} ${PAUSE.digest}\n`;
     await load();
     assert.deepEqual(guest.done, ["import", "crictl", "list", "finish"]);
     assert.deepEqual(guest.imported, [
@@ -87,7 +88,7 @@ describe("image loader", () => {
   });
 
   it("gives CRI-O the name by tag alone, which brings that by digest", async () => {
-    guest.listing = `${PAUSE.ref} ${PAUSE.manifest} complete\n${BY_DIGEST} ${PAUSE.digest} complete\n`;
+    guest.listing = `${PAUSE.ref} ${PAUSE.manifest}\n${BY_DIGEST} ${PAUSE.digest}\n`;
     await load("cri-o");
     assert.deepEqual(guest.imported, [`${PAUSE.ref} ${PAUSE.digest} ${PAUSE.manifest}`]);
   });
@@ -98,13 +99,20 @@ describe("image loader", () => {
     assert.deepEqual(guest.done, ["import", "crictl", "finish"]);
   });
 
-  it("names what is listed by another digest or is incomplete", async () => {
-    guest.listing = `${PAUSE.ref} ${sha256("other")} complete\n${BY_DIGEST} ${PAUSE.digest} incomplete\n`;
+  it("names what is listed by another digest or not at all", async () => {
+    guest.listing = `${PAUSE.ref} ${sha256("other")}\n`;
     const error: unknown = await load().catch((reason: unknown) => reason);
     assert.ok(error instanceof KvciError && error.code === "image-missing");
     assert.ok(error.message.includes(PAUSE.ref) && error.message.includes(PAUSE.digest));
-    assert.deepEqual(error.evidence, [`${PAUSE.ref}: ${sha256("other")}`, `${BY_DIGEST}: ${PAUSE.digest}, incomplete`]);
+    assert.deepEqual(error.evidence, [`${PAUSE.ref}: ${sha256("other")}`, `${BY_DIGEST}: not listed`]);
     assert.equal(guest.done.at(-1), "finish");
+    assert.equal(vm.names.at(-1), "blockdev-del");
+  });
+
+  it("fails when the guest could not be left as it was found", async () => {
+    guest.listing = `${PAUSE.ref} ${PAUSE.digest}\n${BY_DIGEST} ${PAUSE.digest}\n`;
+    guest.finishStatus = 1;
+    await assert.rejects(load(), { code: "command-failed", message: /^containerd\.service could not be left/ });
     assert.equal(vm.names.at(-1), "blockdev-del");
   });
 
