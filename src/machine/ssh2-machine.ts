@@ -81,6 +81,8 @@ export async function connect(
   try {
     await ready(client, config, options.signal);
   } catch (error) {
+    // Its end is one more error to ssh2, and one that nobody listens to ends the process.
+    client.on("error", () => undefined);
     client.destroy();
     if (options.signal.aborted) throw interrupted();
     throw lost(
