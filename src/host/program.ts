@@ -49,6 +49,50 @@ export async function runProgram(argv: readonly [string, ...string[]], options: 
   }
 }
 
+/**
+ * Runs a host program and gives its standard output piece by piece as it comes; what is not read yet stays in the pipe, so memory
+ * does not grow. The program is gone when the pieces are, however that comes about.
+ *
+ * @throws {KvciError} as `runProgram`, also after the last piece when the program did not end well.
+ */
+export async function* streamProgram(
+  argv: readonly [string, ...string[]],
+  options: Omit<ProgramOptions, "stdin" | "onOutput">,
+): AsyncGenerator<Buffer, void, undefined> {
+  const [file, ...args] = argv;
+  const { cwd, env } = options;
+  const child = execa(file, args, {
+    cancelSignal: options.signal,
+    forceKillAfterDelay: 5_000,
+    timeout: options.timeoutMs,
+    buffer: { stdout: false },
+    encoding: "buffer",
+    stdin: "ignore",
+    ...definedOnly({ cwd, env }),
+  });
+  const end = child.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (child.pid !== undefined) options.journal?.emit({ type: "program-started", argv, pid: child.pid });
+  let complete = false;
+  try {
+    for await (const piece of child.stdout) yield piece as Buffer;
+    complete = true;
+  } finally {
+    if (!complete) child.kill();
+    const error = await end;
+    // Whoever stopped reading early wants no complaint about it.
+    const isWanted = complete || options.signal.aborted;
+    if (isWanted && error instanceof ExecaError) throw programError(file, error as ExecaError, options.timeoutMs);
+  }
+}
+
+function definedOnly<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}
+
 function report(stream: NodeJS.ReadableStream | null, name: "stdout" | "stderr", options: ProgramOptions): void {
   stream?.on("data", (chunk: Buffer) => {
     const text = chunk.toString("utf8");
@@ -80,6 +124,7 @@ function howItEnded(error: ExecaError, timeoutMs: number): string {
 }
 
 function textOf(output: unknown): string {
+  if (output instanceof Uint8Array) return Buffer.from(output).toString("utf8");
   return typeof output === "string" ? output : "";
 }
 

@@ -12,6 +12,7 @@ export const FEATURES = {
   revisions: "comparing with a git revision",
   "lock-apt": "locking packages of Debian and Ubuntu",
   "lock-dnf": "locking packages of Fedora and CentOS Stream",
+  "publish-cloud": "publishing to AWS and GCP",
   tests: "the project's tests only",
 } as const;
 export type Feature = keyof typeof FEATURES;
@@ -102,6 +103,19 @@ export const PROGRAMS = {
     features: ["firmware"],
     arch: "arm64",
   },
+  nbdcopy: {
+    commands: ["nbdcopy"],
+    packages: { apt: ["libnbd-bin"], dnf: ["libnbd"] },
+    // 1.6 is the first that starts the server itself ("[ qemu-nbd … ]").
+    version: { ...VERSION, least: "1.6" },
+    features: ["publish-cloud"],
+  },
+  "qemu-nbd": {
+    commands: ["qemu-nbd"],
+    packages: { apt: ["qemu-utils"], dnf: ["qemu-img"] },
+    version: QEMU_VERSION,
+    features: ["publish-cloud"],
+  },
   mmdebstrap: {
     commands: ["mmdebstrap"],
     // Without its keyring a distribution's packages cannot be verified; uidmap is for those who are not root.
@@ -167,9 +181,9 @@ export const PROGRAMS = {
     features: ["lock-apt"],
   },
   "dnf-3": {
-    // Of dnf 4 the library alone is used; dnf 5 has another.
+    // Of dnf 4 the library alone is used; dnf 5 has another. The command says that it is there: Debian has it in a package of its own.
     commands: ["dnf-3"],
-    packages: { apt: ["python3-dnf"], dnf: ["python3-dnf"] },
+    packages: { apt: ["dnf"], dnf: ["python3-dnf"] },
     version: VERSION,
     features: ["lock-dnf"],
   },
