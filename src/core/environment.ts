@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { downloadUrl } from "./download-url.ts";
 import type { Distribution } from "./base.ts";
-import { checkInput, recordOf } from "./input.ts";
+import { checkInput, recordOf, type DeepReadonly } from "./input.ts";
+import { targetSchema, type TargetInput } from "./target.ts";
 
 /** A registry as references name it, or a part of one: `registry.k8s.io`, `docker.io/calico`. */
 const registryPlace = z
@@ -32,6 +33,7 @@ export const environmentSchema = recordOf({
   parallelBuilds: z.int().min(1).optional(),
   memoryGiB: z.number().positive().optional(),
   warmStatesGiB: z.number().min(0).default(4),
+  publishTo: z.array(targetSchema).default([]),
   credentials: z
     .record(
       z.string(),
@@ -86,6 +88,8 @@ export interface EnvironmentInput {
   readonly memoryGiB?: number | undefined;
   /** What warm states (memory of machines, kept beside layers) may take in the store, in GiB. 0 keeps none. Default: 4. */
   readonly warmStatesGiB?: number | undefined;
+  /** Where builds are published to, by `kvci-build publish --target NAME`. */
+  readonly publishTo?: readonly DeepReadonly<TargetInput>[] | undefined;
   /** Names of credentials and the environment variables that hold them, as `env:NAME`; never values. */
   readonly credentials?: Readonly<Record<string, string>> | undefined;
 }

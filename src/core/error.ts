@@ -1,7 +1,7 @@
 /**
  * Every error code, with the exit status of the process that ends on it and one line for the documentation.
  * Exit statuses: 1 internal, 2 changes pending (a plan), 3 bad input, 4 host not fit, 5 network or source,
- * 6 guest or step, 7 verification, 130 interrupted.
+ * 6 guest or step, 7 verification, 10 to 17 publishing (one for each class of failure), 130 interrupted.
  */
 export const ERRORS = {
   internal: { exit: 1, title: "a defect in kvci-build itself" },
@@ -38,6 +38,16 @@ export const ERRORS = {
   "budget-exceeded": { exit: 6, title: "a layer is larger than its template allows" },
   "disk-unclean": { exit: 6, title: "the built disk's filesystem was not closed cleanly" },
   "verification-failed": { exit: 7, title: "the image does not pass its checks" },
+  "publish-unverified": { exit: 7, title: "the build has no verification result for its digest" },
+  "publish-stale-plan": { exit: 3, title: "a plan no longer fits what is there" },
+  "publish-denied": { exit: 10, title: "credentials are missing, expired or lack a right" },
+  "publish-blocked": { exit: 11, title: "a policy of the account forbids it" },
+  "publish-quota": { exit: 12, title: "a quota is used up" },
+  "publish-throttled": { exit: 13, title: "a service kept asking to slow down until the deadline" },
+  "publish-failed": { exit: 14, title: "a service failed until the deadline" },
+  "publish-conflict": { exit: 15, title: "a name or tag stands for something else" },
+  "publish-integrity": { exit: 16, title: "bytes arrived changed, or the source changed" },
+  "publish-partial": { exit: 17, title: "a best-effort place failed; the release stands without it" },
   interrupted: { exit: 130, title: "stopped by Ctrl-C or a signal" },
 } as const;
 

@@ -16,6 +16,7 @@ describe("environment", () => {
       store: {},
       locked: false,
       warmStatesGiB: 4,
+      publishTo: [],
       credentials: {},
     });
   });
