@@ -4,6 +4,7 @@ import { addInspect, addShell, addTemplate, addVerify } from "./verbs/build.ts";
 import { addCache, addDoctor } from "./verbs/host.ts";
 import { addLock } from "./verbs/lock.ts";
 import { addBump, addMatrix } from "./verbs/matrix.ts";
+import { addPublish } from "./verbs/publish.ts";
 import { Command, CommanderError, type AddVerb } from "./verbs/verb.ts";
 import { version } from "./version.ts";
 
@@ -12,6 +13,7 @@ const VERBS: readonly AddVerb[] = [
   addTemplate,
   addShell,
   addVerify,
+  addPublish,
   addMatrix,
   addLock,
   addBump,
@@ -42,6 +44,8 @@ function commandTree(app: App, outcome: { exit: number }): Command {
   const program = new Command("kvci-build")
     .description("Builds, proves and publishes the images that Kubernetes and KubeVirt run on.")
     .version(version())
+    // What stands behind a verb is the verb's; verbs with sub-commands of their own count on it.
+    .enablePositionalOptions()
     .exitOverride()
     .showHelpAfterError("(kvci-build --help shows how it is used)")
     .showSuggestionAfterError()
@@ -63,9 +67,11 @@ const EXAMPLES = `Examples:
   kvci-build template quickstart.ts --plan    what that would do, step by step
   kvci-build matrix --since origin/main       what changed since then, template by template
   kvci-build verify out/quickstart/amd64      boot the finished disk again and check it
+  kvci-build publish --env release.ts --plan  what publishing would do, and what it takes
   kvci-build cache why quickstart containerd  why a step would run again
   kvci-build cache gc --max-size 20G          make room in the store`;
 
 const EXIT_STATUSES = `Exit statuses:
   0 done   1 a defect of kvci-build   2 something would be done   3 wrong input   4 the host lacks something
-  5 a download, digest or signature   6 the guest or a step   7 verification   130 interrupted`;
+  5 a download, digest or signature   6 the guest or a step   7 verification   130 interrupted
+  10 to 17 publishing: kvci-build publish --help`;

@@ -26,6 +26,11 @@ export interface ShellFlags {
 export interface VerifyFlags {
   readonly on: string;
   readonly suite: string;
+  /** Where `on` is a cloud: whose targets, which of them, which image, and as what it was published. */
+  readonly env: string;
+  readonly target?: string;
+  readonly image?: string;
+  readonly release?: string;
   readonly junit?: string;
   readonly verbose?: true;
   readonly json?: true;

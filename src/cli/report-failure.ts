@@ -40,7 +40,11 @@ export function reportFailure(app: App, thrown: unknown): number {
   return error instanceof KvciError ? ERRORS[error.code].exit : ERRORS.internal.exit;
 }
 
-/** After Ctrl-C everything fails in its own way; what the user did is the one cause worth telling. */
+/**
+ * After Ctrl-C everything fails in its own way; what the user did is the one cause worth telling. Somebody who has more to say of it
+ * than that, such as how to go on, is heard.
+ */
 export function reasonOf(error: unknown, signal: AbortSignal): unknown {
+  if (error instanceof KvciError && error.code === "interrupted" && error.evidence.length > 0) return error;
   return signal.aborted && signal.reason instanceof KvciError ? signal.reason : error;
 }

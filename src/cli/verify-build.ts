@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { qemuPlace } from "../../verify/qemu-place.ts";
-import { placeNamed } from "../../verify/place.ts";
+import { placeNamed, type Place } from "../../verify/place.ts";
 import { recordVerification } from "../../verify/record.ts";
 import { verifyDisk } from "../../verify/verify.ts";
 import type { VerificationResult } from "../core/finding.ts";
@@ -10,13 +10,13 @@ import { readBuildRecord } from "../pipeline/build-record.ts";
 import { hostHypervisor } from "./hypervisor.ts";
 import type { Session } from "./session.ts";
 
-/** Verifies the disk of a finished build and records the result beside it, bound to the digest that was tested. */
+/** Verifies the disk of a finished build on this host and records the result beside it, bound to the digest that was tested. */
 export async function verifyBuild(
   { folder, suite, on }: { readonly folder: string; readonly suite: string; readonly on: string },
-  { app, store, signal }: Session,
+  session: Session,
   journal: Journal,
 ): Promise<VerificationResult> {
-  const { disk, images, machine, platform, traces } = await readBuildRecord(folder);
+  const { app, store } = session;
   const place = placeNamed(
     [
       qemuPlace({
@@ -27,6 +27,23 @@ export async function verifyBuild(
     ],
     on,
   );
+  const result = await verifyAt(place, { folder, suite, session, journal });
+  await recordVerification(folder, result);
+  return result;
+}
+
+/** Runs a suite on a build's disk, wherever that is. Records nothing. */
+export async function verifyAt(
+  place: Place,
+  request: {
+    readonly folder: string;
+    readonly suite: string;
+    readonly session: Pick<Session, "app" | "signal">;
+    readonly journal: Journal;
+  },
+): Promise<VerificationResult> {
+  const { folder, suite, session, journal } = request;
+  const { disk, images, machine, platform, traces } = await readBuildRecord(folder);
   const subject = {
     ...machine,
     path: join(folder, disk.file),
@@ -37,9 +54,7 @@ export async function verifyBuild(
     buildKey: traces.publicKey,
     buildMachineId: traces.machineId,
   };
-  const result = await verifyDisk({ disk: subject, suite, place, journal, signal, now: app.now });
-  await recordVerification(folder, result);
-  return result;
+  return verifyDisk({ disk: subject, suite, place, journal, signal: session.signal, now: session.app.now });
 }
 
 /** Every suite the template asks for; the first one that fails is the result. */

@@ -53,15 +53,27 @@ export const addVerify: AddVerb = (program, app, act) => {
     .command("verify")
     .argument("<build>", "folder of a build, for example out/quickstart/amd64")
     .description("boot a finished disk and check it; the result is recorded beside it")
-    .option("--on <place>", "where it is booted: qemu", "qemu")
+    .option("--on <place>", "where it is booted: qemu, aws or gcp", "qemu")
     .option("--suite <name>", "what is checked: boot or node", "boot")
+    .option("--env <file|name>", "with --on aws or gcp: the environment whose targets are meant", "local")
+    .option("--target <name>", "which of them, where there are several of the cloud")
+    .option("--release <version>", "as it was published (default: date and plan of the build)")
+    .option("--image <id>", "AMI or self-link (default: that of the build's very content at the target)")
     .option("--junit <file>", "write the findings as JUnit XML, too")
     .option("-v, --verbose", "print everything that commands print")
     .option("--json", "result as JSON on stdout, events as JSON lines on stderr")
+    .addHelpText("after", `\n${VERIFY_EXAMPLES}`)
     .action((build: string, options: VerifyFlags) =>
       act(async () => (await import("../commands/verify.ts")).verify(app, build, options)),
     );
 };
+
+const VERIFY_EXAMPLES = `In a cloud, the published image is booted with a key and rules of its own, which are removed again whatever happens.
+
+Examples:
+  kvci-build verify out/quickstart/amd64
+  kvci-build verify out/k8s-1.34/amd64 --suite node --junit node.xml
+  kvci-build verify out/k8s-1.34/amd64 --on aws --env release.ts --release 1.34.2`;
 
 export const addInspect: AddVerb = (program, app, act) => {
   program
