@@ -10,6 +10,7 @@ import { inspectLayout } from "../../src/oci/inspect.ts";
 import { readBuildRecord } from "../../src/pipeline/build-record.ts";
 import { oras } from "../contract/oras.ts";
 import { Workspace, type Ended } from "./kvci.ts";
+import { publishingQuickstart } from "./quickstart-publishing.ts";
 
 const SECRETS = {
   AWS_SECRET_ACCESS_KEY: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYPLANTED1KEY",
@@ -145,4 +146,6 @@ describe("kvci-build template quickstart.ts", () => {
       assert.ok(!ended.stderr.includes(secret) && !ended.stdout.includes(secret), "a secret was printed");
     }
   });
+
+  describe("and its publication", () => publishingQuickstart(() => ({ workspace, out })));
 });
