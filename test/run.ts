@@ -28,6 +28,9 @@ interface Suite {
 const root = join(import.meta.dirname, "..");
 const MINUTE_MS = 60_000;
 
+const BUILDING = ["build", "packages-base", "xz-images", "lock-apt", "lock-dnf"] as const;
+const PUBLISHING = ["publish-registry", "publish-cloud"] as const;
+
 const SUITES: Readonly<Record<string, Suite>> = {
   unit: {
     files: globSync("test/**/*.test.ts", { cwd: root, exclude: ["test/contract/**", "test/e2e/**", "test/peers/**"] }),
@@ -41,14 +44,14 @@ const SUITES: Readonly<Record<string, Suite>> = {
     testTimeoutMs: 2 * MINUTE_MS,
     deadlineMs: 25 * MINUTE_MS,
     jobs: 1,
-    features: ["build", "packages-base", "xz-images", "publish-registry", "revisions", "lock-apt", "lock-dnf", "tests"],
+    features: [...BUILDING, ...PUBLISHING, "revisions", "tests"],
   },
   e2e: {
     files: globSync("test/e2e/**/*.test.ts", { cwd: root }),
     testTimeoutMs: 10 * MINUTE_MS,
     deadlineMs: 70 * MINUTE_MS,
     jobs: 2,
-    features: ["build", "packages-base", "firmware", "xz-images", "publish-registry", "lock-apt", "lock-dnf", "tests"],
+    features: [...BUILDING, ...PUBLISHING, "firmware", "tests"],
   },
   /** Second opinions, from programs that these tests download and build: only on demand. */
   peers: {
@@ -56,7 +59,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
     testTimeoutMs: 2 * MINUTE_MS,
     deadlineMs: 40 * MINUTE_MS,
     jobs: 1,
-    features: ["build", "publish-registry"],
+    features: ["build", ...PUBLISHING],
   },
 };
 const ON_DEMAND = ["peers"];
