@@ -82,11 +82,11 @@ export function tokenOf(name: string): string {
  * What the clone is told at its first boot, and nothing that would hide what came with the disk: see `cloneSeed` of the place for
  * QEMU. The timer is for the case that nobody is there any more to end the instance: EC2 has no such thing of its own, and an
  * instance that switches itself off is terminated. It is systemd's, for `shutdown +180` asks a bus that is not up yet, and not
- * waited for: timers begin when the system is initialized, which waits for cloud-init. A guest that does not come as far as
- * cloud-init is found by its tags.
+ * waited for: timers begin when the system is initialized, which waits for cloud-init, and systemd-run waits for a timer to begin
+ * in spite of `--no-block` (systemd 252). A guest that does not come as far as cloud-init is found by its tags.
  */
 function userData({ hostname, publicKey }: Ec2Boot): string {
-  const life = `systemd-run --no-block --unit=kvci-verify-end --on-active=${String(LIFE_MINUTES)}m systemctl poweroff || :`;
+  const life = `systemd-run --unit=kvci-verify-end --on-active=${String(LIFE_MINUTES)}m systemctl poweroff > /dev/null 2>&1 &`;
   // JSON is YAML, so nothing needs quoting rules of its own.
   return `#cloud-config\n${JSON.stringify({
     hostname,

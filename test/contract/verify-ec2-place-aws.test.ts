@@ -64,7 +64,7 @@ describe("EC2 place", () => {
       assert.ok(Date.parse(tags.get("kvci:expires") ?? "") > Date.now() + 2 * HOUR_MS);
     }
     const { bootcmd, ...told } = userData();
-    assert.match(String(bootcmd), /^systemd-run --no-block .* --on-active=180m systemctl poweroff/);
+    assert.match(String(bootcmd), /^systemd-run .* --on-active=180m systemctl poweroff .*&$/);
     const [key] = told["ssh_authorized_keys"] as string[];
     assert.match(key ?? "", /^ssh-ed25519 /);
     assert.deepEqual(told, {
