@@ -43,7 +43,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
     files: globSync("test/contract/**/*.test.ts", { cwd: root }),
     testTimeoutMs: 2 * MINUTE_MS,
     deadlineMs: 25 * MINUTE_MS,
-    jobs: 1,
+    jobs: 2,
     features: [...BUILDING, ...PUBLISHING, "revisions", "tests"],
   },
   e2e: {

@@ -29,7 +29,9 @@ describe("kvci-build template quickstart.ts", () => {
   let workspace: Workspace;
   let out: string;
   let ended: Ended;
-  before(async () => {
+  before(async function () {
+    // Two clones boot side by side for its verification, beside what another worker boots.
+    this.timeout(20 * 60_000);
     workspace = await Workspace.create({}, SECRETS);
     out = workspace.path("out/quickstart/amd64");
     ended = await workspace.run(["template", "quickstart.ts", "--verbose"]);
