@@ -49,7 +49,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   e2e: {
     files: globSync("test/e2e/**/*.test.ts", { cwd: root }),
     testTimeoutMs: 10 * MINUTE_MS,
-    deadlineMs: 70 * MINUTE_MS,
+    deadlineMs: 75 * MINUTE_MS,
     jobs: 2,
     features: [...BUILDING, ...PUBLISHING, "firmware", "tests"],
   },
