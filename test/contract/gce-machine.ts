@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
-import type { AddressInfo } from "node:net";
-import ssh2, { type Connection, type Server } from "ssh2";
 import { generateKeyPair } from "../../src/machine/ssh2-machine.ts";
 import type { InstanceRecord, Json, Machine } from "../counterparts/gcp/gcp-state.ts";
-
-// A CommonJS package whose names Node cannot tell before it has run.
-const { utils } = ssh2;
+import { startSshServer } from "./ssh-stand-in.ts";
 
 export const HOST_KEY = generateKeyPair("host");
 export const OTHER_KEY = generateKeyPair("other");
@@ -41,20 +37,16 @@ export class SshMachines {
 
   /** For the counterpart. */
   readonly start = async (instance: InstanceRecord): Promise<Machine> => {
-    const clients = new Set<Connection>();
-    const server = sshServer(this.behaviour.hostKey, keyIn(instance), clients);
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const server = await startSshServer({ hostKey: this.behaviour.hostKey, clientKey: keyIn(instance) });
     this.running += 1;
     const address = `203.0.113.${this.#ports.size + 1}`;
-    this.#ports.set(address, (server.address() as AddressInfo).port);
+    this.#ports.set(address, server.port);
     return {
       address,
       serial: () => this.behaviour.console,
-      stop: () => {
+      stop: async () => {
         this.running -= 1;
-        server.close();
-        for (const client of clients) client.end();
-        return Promise.resolve();
+        await server[Symbol.asyncDispose]();
       },
     };
   };
@@ -67,33 +59,8 @@ export class SshMachines {
   };
 }
 
-function keyIn(instance: InstanceRecord): Buffer {
+function keyIn(instance: InstanceRecord): string {
   const userData = JSON.parse(metadataOf(instance)["user-data"]?.replace(/^#cloud-config\n/, "") ?? "{}") as Json;
   const [line = ""] = userData["ssh_authorized_keys"] as readonly string[];
-  const key = utils.parseKey(line);
-  assert.ok(!(key instanceof Error));
-  return key.getPublicSSH();
-}
-
-function sshServer(hostKey: string, clientKey: Buffer, clients: Set<Connection>): Server {
-  return new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
-    clients.add(client);
-    client.on("error", () => undefined);
-    client.on("authentication", (context) => {
-      if (context.method === "publickey" && context.username === "root" && context.key.data.equals(clientKey)) {
-        context.accept();
-      } else context.reject(["publickey"]);
-    });
-    client.on("session", (accept) => {
-      accept().on("exec", (acceptCommand, _reject, { command }) => {
-        const channel = acceptCommand();
-        // A real command does not end in the very packet that says it has started; TCP joins what follows within 40 ms.
-        setTimeout(() => {
-          channel.write(`ran: ${command}`);
-          channel.exit(0);
-          channel.end();
-        }, 80);
-      });
-    });
-  });
+  return line;
 }

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import ssh2, { type Connection, type Server } from "ssh2";
 import { withDisposal } from "../../src/core/disposal.ts";
 import { KvciError } from "../../src/core/error.ts";
 import { silentJournal } from "../../src/core/journal.ts";
@@ -12,9 +10,7 @@ import { generateKeyPair } from "../../src/machine/ssh2-machine.ts";
 import type { BootRequest, Hypervisor, VirtualMachine } from "../../src/qemu/boot-request.ts";
 import { qemuPlace } from "../../verify/qemu-place.ts";
 import { DISK } from "../verify/fake-clone.ts";
-
-// A CommonJS package whose names Node cannot tell before it has run.
-const { utils } = ssh2;
+import { startSshServer } from "./ssh-stand-in.ts";
 
 const HOST_KEY = generateKeyPair("host");
 const OTHER_KEY = generateKeyPair("other");
@@ -42,11 +38,8 @@ class LoopbackHypervisor implements Hypervisor {
     this.requests.push(request);
     const { console, hostKey, dies } = this.#behaviour;
     const seed = Buffer.from(request.seed ?? []).toString("latin1");
-    const clientKey = utils.parseKey(/ssh-ed25519 AAAA[0-9A-Za-z+/=]+/.exec(seed)?.[0] ?? "");
-    assert.ok(!(clientKey instanceof Error));
-    const clients = new Set<Connection>();
-    const server = sshServer(hostKey, clientKey.getPublicSSH(), clients);
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const clientKey = /ssh-ed25519 AAAA[0-9A-Za-z+/=]+/.exec(seed)?.[0] ?? "";
+    const server = await startSshServer({ hostKey, clientKey });
     writeFileSync(request.serialLog, console, { flag: "a" });
     this.running += 1;
     let gone = false;
@@ -54,7 +47,7 @@ class LoopbackHypervisor implements Hypervisor {
     died.catch(() => undefined);
     return {
       pid: 0,
-      sshPort: (server.address() as AddressInfo).port,
+      sshPort: server.port,
       serialLog: request.serialLog,
       accelerator: { name: "tcg", reason: "a stand-in" },
       died,
@@ -63,40 +56,15 @@ class LoopbackHypervisor implements Hypervisor {
       ended: false,
       waitForEnd: () => Promise.resolve(false),
       expectEnd: () => undefined,
-      [Symbol.asyncDispose]: () => {
+      [Symbol.asyncDispose]: async () => {
         // As QEMU's, the second disposal finds nothing to do.
-        if (gone) return Promise.resolve();
+        if (gone) return;
         gone = true;
         this.running -= 1;
-        server.close();
-        for (const client of clients) client.end();
-        return Promise.resolve();
+        await server[Symbol.asyncDispose]();
       },
     };
   }
-}
-
-function sshServer(hostKey: string, clientKey: Buffer, clients: Set<Connection>): Server {
-  return new ssh2.Server({ hostKeys: [hostKey] }, (client) => {
-    clients.add(client);
-    client.on("error", () => undefined);
-    client.on("authentication", (context) => {
-      if (context.method === "publickey" && context.username === "root" && context.key.data.equals(clientKey)) {
-        context.accept();
-      } else context.reject(["publickey"]);
-    });
-    client.on("session", (accept) => {
-      accept().on("exec", (acceptCommand, _reject, { command }) => {
-        const channel = acceptCommand();
-        // A real command does not end in the very packet that says it has started; TCP joins what follows within 40 ms.
-        setTimeout(() => {
-          channel.write(`ran: ${command}`);
-          channel.exit(0);
-          channel.end();
-        }, 80);
-      });
-    });
-  });
 }
 
 describe("qemu place", () => {
