@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { checkInput } from "../../src/core/input.ts";
+import { checkStepInputs } from "../../src/publish/step-inputs.ts";
 import type { PublishStep } from "../../src/publish/step.ts";
 import { imagePlan } from "./image-plan.ts";
 
@@ -42,10 +42,6 @@ export function isAwsStepKind(kind: string): kind is AwsStepKind {
 
 /** @throws {KvciError} `publish-stale-plan` for inputs that another version of this program wrote. */
 export function readInputs<K extends AwsStepKind>(kind: K, step: PublishStep): AwsStep<K> {
-  const inputs = checkInput(schemas[kind] as z.ZodType, step.inputs, {
-    code: "publish-stale-plan",
-    what: `inputs of ${step.id}`,
-    hint: "Make a new plan; a run of another version of kvci-build is rolled back by that version.",
-  });
+  const inputs = checkStepInputs(schemas[kind], step);
   return { step, inputs: inputs as AwsStepInputs<K> };
 }
