@@ -7,7 +7,15 @@ import { retrying } from "../../src/publish/retry.ts";
 import { withAuthFile } from "./auth-folder.ts";
 import { OrasGateway, troubleOf, type Refusal } from "./oras-gateway.ts";
 import type { RegistryClient } from "./registry-client.ts";
-import { classifier, deniedError, isPassing, PassingAnswer } from "./registry-failure.ts";
+import {
+  classifier,
+  deniedError,
+  isMismatch,
+  isPassing,
+  MISMATCH_HINT,
+  MISMATCH_TRIES,
+  PassingAnswer,
+} from "./registry-failure.ts";
 import type { WantedImage } from "./registry-state.ts";
 
 export interface OrasPorts {
@@ -45,11 +53,20 @@ export async function orasPush(push: OrasPush, ports: OrasPorts): Promise<readon
   const { now, deadlineMs, patienceMs, chunkBytes } = ports;
   const warn = (detail: string): void => journal.emit({ type: "warning", subject: host, detail });
   const taken = new Set<string>();
+  let mismatches = 0;
   const once = async (): Promise<void> => {
     const onWait = (waitMs: number): void => warn(`asks to wait ${Math.ceil(waitMs / 1000)} s`);
     const gateway = await OrasGateway.start(client, { now, deadlineMs, patienceMs, chunkBytes, signal, onWait });
     await withDisposal(gateway, async () => {
-      await runOras(push, { gateway, ports }).finally(() => gateway.taken.forEach((digest) => taken.add(digest)));
+      try {
+        await runOras(push, { gateway, ports });
+      } catch (error) {
+        const { refused } = gateway;
+        const isAgain = refused && isMismatch(refused.errors) && (mismatches += 1) < MISMATCH_TRIES;
+        throw isAgain && !signal.aborted ? new PassingAnswer(troubleOf(gateway).join(": "), refused) : error;
+      } finally {
+        gateway.taken.forEach((digest) => taken.add(digest));
+      }
     });
   };
   await retrying(once, {
@@ -150,9 +167,9 @@ function finalError(
       evidence,
     });
   }
-  if (refused.errors.some((each) => /^(?:DIGEST|SIZE)_INVALID/.test(each))) {
+  if (isMismatch(refused.errors)) {
     return new KvciError("publish-integrity", `${host}/${repository}: bytes did not arrive as they are in the layout`, {
-      hint: "Check the disk with `kvci-build verify`, and the network; then run the same command again.",
+      hint: MISMATCH_HINT,
       evidence,
     });
   }

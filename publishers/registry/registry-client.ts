@@ -3,7 +3,15 @@ import { Readable } from "node:stream";
 import type { Digest } from "../../src/core/digest.ts";
 import { retrying } from "../../src/publish/retry.ts";
 import { grantsPush, RegistryAuth, TokenTrouble, type Scope } from "./registry-auth.ts";
-import { classifier, deniedError, errorsIn, isPassing, passingAnswer } from "./registry-failure.ts";
+import {
+  classifier,
+  deniedError,
+  errorsIn,
+  isMismatch,
+  isPassing,
+  MISMATCH_TRIES,
+  passingAnswer,
+} from "./registry-failure.ts";
 import { headerOf, type Connections, type HttpReply } from "./registry-http.ts";
 import { loginVariables, type RegistryLogin } from "./registry-login.ts";
 import { apiHost, type RegistryPlace } from "./registry-place.ts";
@@ -83,14 +91,7 @@ export class RegistryClient {
    * @throws {KvciError} `publish-denied`; `publish-throttled`, `publish-failed` past the deadlines; `interrupted`.
    */
   async call(call: RegistryCall): Promise<HttpReply> {
-    const { deadlineMs, patienceMs } = this.#ports;
-    const { host } = this.place;
-    const reply = await retrying(() => this.#once(call), {
-      what: `${host}: ${call.what}`,
-      deadlineMs,
-      signal: call.signal,
-      classify: classifier(host, { patienceMs, clock: () => performance.now() }),
-    });
+    const reply = await this.ask(call);
     if (reply.status !== 401 && reply.status !== 403) return reply;
     throw this.#denied(call, reply);
   }
@@ -98,7 +99,13 @@ export class RegistryClient {
   /** As `call`, but being refused is an answer, too. */
   async ask(call: RegistryCall): Promise<HttpReply> {
     const { host } = this.place;
-    return retrying(() => this.#once(call), {
+    let mismatches = 0;
+    const once = async (): Promise<HttpReply> => {
+      const reply = await this.#once(call);
+      if (!isMismatch(errorsIn(reply)) || (mismatches += 1) === MISMATCH_TRIES) return reply;
+      throw passingAnswer(call.what, reply, this.#ports.now());
+    };
+    return retrying(once, {
       what: `${host}: ${call.what}`,
       deadlineMs: this.#ports.deadlineMs,
       signal: call.signal,

@@ -31,6 +31,19 @@ export function retryAfterMs(value: string | undefined, now: number): number | u
   return Number.isNaN(at) ? undefined : Math.max(0, at - now);
 }
 
+/**
+ * How often bytes may be called wrong. docker-registry 2 writes its links in place and calls a digest wrong when it reads one that
+ * another push of the same bytes is writing (seen with two runs at once); bytes that are wrong are so every time.
+ */
+export const MISMATCH_TRIES = 3;
+export const MISMATCH_HINT =
+  "Check the disk with `kvci-build verify`, and the network; then run the same command again.";
+
+/** Whether a registry says that what it was sent is not what its digest says. */
+export function isMismatch(errors: readonly string[]): boolean {
+  return errors.some((each) => /^(?:DIGEST|SIZE)_INVALID/.test(each));
+}
+
 export function passingAnswer(what: string, reply: HttpReply, now: number): PassingAnswer {
   const { status } = reply;
   const words = [what, `HTTP ${status}`, ...errorsIn(reply)].join(": ");
@@ -120,6 +133,12 @@ export function answerError(what: string, reply: HttpReply): KvciError {
   if (reply.status === 413) {
     return new KvciError("publish-blocked", `${what}: the registry takes nothing that large`, {
       hint: 'Publish the layered image (image: "layered-disk"), whose layers are smaller, or raise the registry\'s limit.',
+      evidence,
+    });
+  }
+  if (isMismatch(errorsIn(reply))) {
+    return new KvciError("publish-integrity", `${what}: bytes did not arrive as they are in the layout`, {
+      hint: MISMATCH_HINT,
       evidence,
     });
   }

@@ -7,6 +7,7 @@
  */
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { KvciError } from "../../src/core/error.ts";
 import { silentJournal } from "../../src/core/journal.ts";
 import type { JsonValue } from "../../src/publish/json.ts";
 import { openLedger, readLedgers, rememberedBy, type Ledger } from "../../src/publish/ledger.ts";
@@ -78,7 +79,7 @@ export async function drive({ setup, input, storeRoot, killAfter = Infinity }: D
     };
     await runPlan(plan, ports);
   } catch (caught) {
-    error = String(caught);
+    error = caught instanceof KvciError ? [String(caught), ...caught.evidence].join("\n") : String(caught);
   }
   await ledger.append({ type: "ended", outcome: error === null ? "published" : "failed" });
   await ledger[Symbol.asyncDispose]();

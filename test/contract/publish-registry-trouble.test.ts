@@ -116,6 +116,41 @@ describe("publishing to a registry that makes trouble", function () {
     assert.deepEqual((await makePublishPlan([build], [await release.publisher("lossy/node")], signal)).steps, []);
   });
 
+  const calledWrong = {
+    kind: "answer",
+    status: 400,
+    body: JSON.stringify({ errors: [{ code: "DIGEST_INVALID", message: "provided digest did not match" }] }),
+  } as const;
+
+  it("sends again what the registry calls wrong once, as it does when another push is under way", async () => {
+    const answered = new Set<string>();
+    front.fault = ({ method, path }, count) => {
+      if (method !== "PUT" || !path.includes("/manifests/") || count > 1) return undefined;
+      answered.add(path);
+      return calledWrong;
+    };
+    await publishAll([build], [await release.publisher("hasty/node")], release.storeOf("hasty-node"));
+    assert.ok(answered.size >= 5, `${answered.size} manifests`);
+    assert.deepEqual(await world.tags(front, "hasty/node"), await world.tags(front, "lossy/node"));
+  });
+
+  for (const [what, isWrong] of [
+    ["an image's", (path: string) => path.includes("/manifests/sha256:")],
+    ["a tag's", (path: string) => path.endsWith("/manifests/1.0")],
+  ] as const) {
+    it(`believes the registry that calls ${what} bytes wrong every time`, async () => {
+      front.fault = ({ method, path }) => (method === "PUT" && isWrong(path) ? calledWrong : undefined);
+      const name = `wrong-${what.split("'")[0]?.replace(" ", "-") ?? ""}`;
+      const publishing = publishAll([build], [await release.publisher(`${name}/node`)], release.storeOf(name));
+      await assert.rejects(publishing, (error: KvciError) => {
+        assert.equal(error.code, "publish-integrity");
+        assert.match(error.evidence.join("\n"), /DIGEST_INVALID/);
+        return true;
+      });
+      assert.equal((await world.tags(front, `${name}/node`))["1.0"], undefined);
+    });
+  }
+
   it("names file and host when the password is wrong, and leaves no credentials behind", async () => {
     const authFile = await frontAuthFile(join(release.path, "wrong.json"), world.fronts, "kvci:not-this-one");
     const planning = makePublishPlan([build], [await release.publisher("wrong/node", { ports: { authFile } })], signal);
