@@ -1,5 +1,6 @@
 import { shellQuote } from "../machine/shell-quote.ts";
 import { DISK_NODE, type Accelerator, type BootRequest } from "./boot-request.ts";
+import { FIXED_LAYOUT_ARGUMENT } from "./fixed-layout.ts";
 import { HOT_DISK_BUS } from "./hot-disk.ts";
 import { machineType } from "./machine-type.ts";
 
@@ -23,7 +24,7 @@ export function qemuArguments(request: BootRequest, accelerator: Accelerator["na
     ...["-chardev", "stdio,id=qmp", "-mon", "chardev=qmp,mode=control"],
     ...["-chardev", `file,id=console,append=on,path=${optionValue(request.serialLog)}`, "-serial", "chardev:console"],
     ...firmwareArguments(files),
-    ...kernelArguments(request),
+    ...kernelArguments(request, accelerator),
     ...diskArguments(request, files),
     // Port 0: the kernel picks a free one, which is then asked for over QMP; no race with another build.
     ...["-netdev", `user,id=net0${request.network === "isolated" ? ",restrict=on" : ""},hostfwd=tcp:127.0.0.1:0-:22`],
@@ -72,10 +73,11 @@ function firmwareArguments({ firmware }: MachineFiles): string[] {
   ];
 }
 
-function kernelArguments({ directBoot, arch }: BootRequest): string[] {
+function kernelArguments({ directBoot, arch }: BootRequest, accelerator: Accelerator["name"]): string[] {
   if (!directBoot) return [];
+  const layout = accelerator === "tcg" ? [FIXED_LAYOUT_ARGUMENT] : [];
   // The last console= is the one that /dev/console means, so the serial one comes last.
-  const append = `${directBoot.kernelArguments} console=${machineType(arch).console}`;
+  const append = [directBoot.kernelArguments, ...layout, `console=${machineType(arch).console}`].join(" ");
   return ["-kernel", directBoot.kernel, "-initrd", directBoot.initrd, "-append", append];
 }
 

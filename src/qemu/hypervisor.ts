@@ -6,6 +6,7 @@ import type { Arch } from "../core/platform.ts";
 import { chooseAccelerator } from "./accelerator.ts";
 import { qemuArguments, type MachineFiles } from "./argv.ts";
 import type { Accelerator, BootRequest, HostHypervisor, MachineShape, VirtualMachine } from "./boot-request.ts";
+import { withFixedLayout } from "./fixed-layout.ts";
 import { machineFingerprint } from "./fingerprint.ts";
 import { startQemu } from "./qemu-process.ts";
 
@@ -47,7 +48,7 @@ export function qemuHypervisor(ports: HypervisorPorts): HostHypervisor {
     async boot(request: BootRequest, journal: Journal): Promise<VirtualMachine> {
       const choice = await accelerator(request);
       journal.emit({ type: "accelerator-chosen", accelerator: choice.name, reason: choice.reason });
-      const files = await writeMachineFiles(request, ports);
+      const files = await writeMachineFiles(withFixedLayout(request, choice.name), ports);
       const consoleStart = await touch(request.serialLog);
       const argv = [await ports.program(request.arch), ...qemuArguments(request, choice.name, files)] as const;
       return startQemu({ request, argv, accelerator: choice, consoleStart }, journal);

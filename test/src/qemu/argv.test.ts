@@ -42,7 +42,16 @@ describe("QEMU's arguments", () => {
   it("boot by firmware with variables of the machine's own, or a kernel directly", () => {
     assert.match(argvOf({}, { firmware }), /readonly=on,file=\/fw\/code\.fd .*format=raw,file=\/w\/vars\.fd/);
     const directBoot = { kernel: "/k", initrd: "/i", kernelArguments: "root=PARTLABEL=root rw" };
-    assert.match(argvOf({ directBoot }), /-kernel \/k -initrd \/i -append root=PARTLABEL=root rw console=ttyS0/);
+    assert.match(
+      argvOf({ directBoot }),
+      /-kernel \/k -initrd \/i -append root=PARTLABEL=root rw norandmaps console=ttyS0/,
+    );
+  });
+
+  it("have an emulated kernel keep one memory layout, and let a real one choose", () => {
+    const directBoot = { kernel: "/k", initrd: "/i", kernelArguments: "root=PARTLABEL=root rw" };
+    const real = qemuArguments({ ...request, directBoot }, "kvm", { credentials: {} }).join(" ");
+    assert.match(real, /-append root=PARTLABEL=root rw console=ttyS0/);
   });
 
   it("carry credentials in files, never in the arguments themselves", () => {
