@@ -51,7 +51,7 @@ describe("installPackages", () => {
   it("keeps apt's lists in memory and ends by emptying the package cache", () => {
     const ops = installPackages(["jq"]).ops(debian);
     assert.match(contentOf(ops, "/run/kvci-apt/apt.conf"), /^Dir::State::lists "\/run\//);
-    assert.equal(commandsOf(ops).at(-1), "apt-get clean");
+    assert.match(commandsOf(ops).at(-1) ?? "", /^sh -ec find .* -exec shred .*\napt-get clean$/);
     assert.equal(commandsOf(installPackages(["jq"]).ops(fedora)).at(-1), "dnf clean all");
   });
 
