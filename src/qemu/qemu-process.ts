@@ -133,9 +133,7 @@ class QemuMachine implements VirtualMachine {
     this.#end.resolve(undefined);
     if (error) this.#death.reject(error);
     else if (this.#signal.aborted) {
-      this.#death.reject(
-        new KvciError("interrupted", "the build was stopped", { hint: "Run the same command again." }),
-      );
+      this.#death.reject(stoppedBy(this.#signal));
     } else if (!this.#endExpected) void this.#die(this.restarted ? "the guest restarted" : `QEMU ${how}`);
   }
 
@@ -196,4 +194,10 @@ function timeout(ms: number): { readonly promise: Promise<void>; readonly clear:
       clearTimeout(timer);
     },
   };
+}
+
+/** Who stopped the build says by what; a guest that goes with it has nothing to add. */
+function stoppedBy({ reason }: AbortSignal): KvciError {
+  if (reason instanceof KvciError) return reason;
+  return new KvciError("interrupted", "the build was stopped", { hint: "Run the same command again." });
 }

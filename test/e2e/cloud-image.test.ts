@@ -70,7 +70,9 @@ describe("a cloud image with GRUB and partitions, laid out as Debian does", () =
   });
   const args = ["template", "cloud.ts", "--json"];
 
-  it("is taken up where Ctrl-C and kill -9 stopped its download, from the mirror that works", async () => {
+  it("is taken up where Ctrl-C and kill -9 stopped its download, from the mirror that works", async function () {
+    // Four boots by firmware, a minute or two each where there is no KVM.
+    this.timeout(20 * 60_000);
     mirror.faults.delayMs = 300;
     const first = workspace.start(args);
     await arrived(first, 0.1);

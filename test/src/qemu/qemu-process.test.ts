@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { KvciError } from "../../../src/core/error.ts";
 import { silentJournal } from "../../../src/core/journal.ts";
 import type { VirtualMachine } from "../../../src/qemu/boot-request.ts";
 import { startQemu } from "../../../src/qemu/qemu-process.ts";
@@ -47,6 +48,12 @@ describe("QEMU process", () => {
 
   it("tells the port of the guest's SSH", () => {
     assert.equal(machine.sshPort, 40_022);
+  });
+
+  it("that is stopped says by what", async () => {
+    const reason = new KvciError("interrupted", "stopped by SIGINT", { hint: "Run it again." });
+    abort.abort(reason);
+    await assert.rejects(machine.died, (error: unknown) => error === reason);
   });
 
   it("is waited for until the deadline and not longer", async () => {
