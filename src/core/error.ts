@@ -15,6 +15,7 @@ export const ERRORS = {
   "build-not-found": { exit: 3, title: "no build at that path" },
   "build-invalid": { exit: 3, title: "a build's records or files do not fit together" },
   "layout-invalid": { exit: 3, title: "an OCI layout is damaged or is not one" },
+  "database-invalid": { exit: 3, title: "a bbolt database is damaged, is not one, or is arranged differently" },
   "program-missing": { exit: 4, title: "a host program is not installed" },
   "program-failed": { exit: 4, title: "a host program failed" },
   "store-full": { exit: 4, title: "no space left where kvci-build writes" },
