@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
-import type { BuildRequest, ImageDisk } from "../../src/core/builder.ts";
+import type { BuildRequest, ContainerdFiles, ImageDisk } from "../../src/core/builder.ts";
 import { withDisposal } from "../../src/core/disposal.ts";
 import { KvciError } from "../../src/core/error.ts";
 import { namesOf } from "../../src/core/image-reference.ts";
@@ -13,7 +13,7 @@ import type { ImageLoader } from "../../src/machine/apply.ts";
 import type { ExecResult, Machine } from "../../src/machine/machine.ts";
 import type { VirtualMachine } from "../../src/qemu/boot-request.ts";
 import { attachDisk } from "../../src/qemu/hot-disk.ts";
-import { FINISH, IMPORT_STATUS, RUNTIMES, type RuntimeScripts } from "./image-scripts.ts";
+import { FINISH, IMPORT_STATUS, READ_DATABASES, RUNTIMES, UNPACK_STORE, type RuntimeScripts } from "./image-scripts.ts";
 
 /** The disk's serial number: how the guest finds it, whatever other disks it has. */
 const SERIAL = "kvci-images";
@@ -32,13 +32,14 @@ export interface LoaderPorts {
   readonly arch: Arch;
   readonly journal: Journal;
   readonly signal: AbortSignal;
-  /** Milliseconds after the import within which the runtime must list everything. Default: 15 s. */
+  /** Milliseconds after the import within which the runtime must list everything. Default: two minutes. */
   readonly listedMs?: number | undefined;
 }
 
 /**
- * Imports images by way of a read-only disk that is there for the import only, and checks that the runtime lists each of them
- * by its digest afterwards. A runtime that did not run is stopped again.
+ * Brings images into the runtime's store by way of a read-only disk that is there for that only, and checks that the runtime lists
+ * each of them by its digest afterwards. containerd's store is written beside it, where that can be done; else the runtime imports.
+ * A runtime that did not run is stopped again.
  *
  * @throws by the loader {KvciError} `image-missing` naming what the runtime does not list; `command-failed`; whatever making the
  *   disk says.
@@ -46,20 +47,40 @@ export interface LoaderPorts {
 export function imageLoader(ports: LoaderPorts): ImageLoader {
   return async (guest, op) => {
     const runtime = RUNTIMES[op.runtime];
-    await withDisposal(await ports.imageDisk(op.images, ports.journal), async (disk) => {
+    const containerd = op.runtime === "containerd" ? await containerdFiles(guest, { ...ports, op }) : undefined;
+    const disk = await finishedOnError(guest, runtime, () => ports.imageDisk(op.images, ports.journal, containerd));
+    await withDisposal(disk, async () => {
       await withDisposal(await attachDisk(ports.vm(), { path: disk.path, serial: SERIAL }), async () => {
-        try {
+        await finishedOnError(guest, runtime, async () => {
           await importImages(guest, { ...ports, op, runtime, disk });
           await verify(guest, { ...ports, op, runtime });
-        } catch (error) {
-          // Its failure must not take the place of the first one.
-          await finish(guest, runtime).catch(() => undefined);
-          throw error;
-        }
+        });
         await finish(guest, runtime);
       });
     });
   };
+}
+
+async function finishedOnError<T>(guest: Machine, runtime: RuntimeScripts, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    // Its failure must not take the place of the first one.
+    await finish(guest, runtime).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** containerd's databases, which stands still from now on; undefined where its store is none that could be written. */
+async function containerdFiles(
+  guest: Machine,
+  { op, signal }: Pick<Import, "op" | "signal">,
+): Promise<ContainerdFiles | undefined> {
+  const { result, output } = await collected(guest, READ_DATABASES, { signal });
+  if (result.exitCode !== 0) throw importFailed(op, result);
+  const [, metadata, snapshots] = output.split(/^database$/m);
+  if (metadata === undefined || snapshots === undefined) return undefined;
+  return { metadata: Buffer.from(metadata, "base64"), snapshots: Buffer.from(snapshots, "base64") };
 }
 
 interface Import extends LoaderPorts {
@@ -71,7 +92,8 @@ async function importImages(
   guest: Machine,
   { op, runtime, disk, arch, journal, signal }: Import & { readonly disk: ImageDisk },
 ): Promise<void> {
-  const script = `command -v ${runtime.command} > /dev/null || exit ${String(IMPORT_STATUS.noRuntime)}\n${runtime.importing}`;
+  const own = disk.form === "containerd" ? UNPACK_STORE : runtime.importing;
+  const script = `command -v ${runtime.command} > /dev/null || exit ${String(IMPORT_STATUS.noRuntime)}\n${own}`;
   const result = await guest.exec(["sh", "-c", script, "kvci-build", SERIAL, arch, String(ANSWER_SECONDS)], {
     stdin: namedLines(op, namesToImport),
     timeoutMs: IMPORT_SLACK_MS + disk.bytes / SLOWEST_BYTES_PER_MS,
@@ -136,20 +158,29 @@ function importFailed({ runtime, images }: PlannedLoadImages, { exitCode, stdout
   return new KvciError("command-failed", `${what}: ${why}`, { hint, evidence: lastLines(`${stdout}\n${stderr}`, 20) });
 }
 
-/** The CRI plugin learns of an image some time after it was imported. */
-const LISTED_MS = 15_000;
+/** The CRI plugin answers and learns of images some time after containerd does: ten seconds for hundreds in an emulated guest. */
+const LISTED_MS = 120_000;
 const ASK_EVERY_MS = 1_000;
 
 async function verify(guest: Machine, imported: Import): Promise<void> {
   const { op, signal, listedMs = LISTED_MS } = imported;
   const deadline = performance.now() + listedMs;
   for (;;) {
-    const listed = (await criImages(guest, imported)) ?? (await ownList(guest, imported));
+    const isLast = performance.now() > deadline;
+    const listed = await allListed(guest, imported).catch((error: unknown) => {
+      // A runtime that has just started refuses to be asked.
+      if (isLast || signal.aborted) throw error;
+      return new Map<string, string>();
+    });
     const missing = op.images.filter((image) => !isListed(image, listed));
     if (missing.length === 0) return;
-    if (performance.now() > deadline) throw notThere(op, missing, listed);
+    if (isLast) throw notThere(op, missing, listed);
     await delay(ASK_EVERY_MS, undefined, { signal });
   }
+}
+
+async function allListed(guest: Machine, imported: Import): Promise<ReadonlyMap<string, string>> {
+  return (await criImages(guest, imported)) ?? (await ownList(guest, imported));
 }
 
 function notThere(

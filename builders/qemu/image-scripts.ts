@@ -65,22 +65,67 @@ const CTR = `ctr --address ${CONTAINERD_SOCKET} --namespace k8s.io`;
 /** By this label the CRI plugin knows its images. It sets it itself, some time after the import of each. */
 const MANAGED = "io.cri-containerd.image=managed";
 
-/**
- * containerd flushes its databases some eighty times per image, and an emulated guest spends more time on that than on the images.
- * Nothing of it has to survive a crash, so they are in memory until the import is over; content and snapshots go to the disk. A
- * containerd that runs is stopped for it; what it had started goes on.
- */
-const DATABASES_IN_MEMORY = `
+/** containerd's root, as its configuration says it. */
+const CONTAINERD_ROOT = `root=$(awk -F '"' '/^[[]/ { exit } /^root *=/ { print $2 }' /etc/containerd/config.toml 2> /dev/null)
+root=\${root:-/var/lib/containerd}`;
+
+/** Stops a containerd that runs, and remembers to start it again; what it had started goes on. */
+const STOP_CONTAINERD = `
 rm -rf ${STATE}
 mkdir -m 700 ${STATE} || exit
 if systemctl is-active --quiet containerd.service; then
   : > ${STATE}/active
   systemctl stop containerd.service
-fi
-root=$(awk -F '"' '/^[[]/ { exit } /^root *=/ { print $2 }' /etc/containerd/config.toml 2> /dev/null)
+fi`;
+
+/** Below containerd's root, where images are unpacked for the overlay snapshotter. */
+const SNAPSHOTTER = "io.containerd.snapshotter.v1.overlayfs";
+export const CONTAINERD_DATABASES = ["io.containerd.metadata.v1.bolt/meta.db", `${SNAPSHOTTER}/metadata.db`] as const;
+
+/**
+ * Has containerd stand still and prints its two databases, a line `database` before each: nothing behind it where there is none.
+ * Prints nothing at all where another snapshotter is configured, whose snapshots are no folders that could be unpacked, or where the
+ * guest has nothing to unpack with.
+ */
+export const READ_DATABASES = `
+command -v ctr > /dev/null || exit ${String(IMPORT_STATUS.noRuntime)}
+${STOP_CONTAINERD}
+other=$(awk -F '"' '/^ *snapshotter *=/ && $2 != "overlayfs" { print $2 }' /etc/containerd/config.toml 2> /dev/null)
+[ -z "$other" ] && command -v tar > /dev/null && command -v base64 > /dev/null || exit 0
+${CONTAINERD_ROOT}
+for database in ${CONTAINERD_DATABASES.join(" ")}; do
+  echo database
+  [ ! -e "$root/$database" ] || base64 "$root/$database" || exit
+done`;
+
+/**
+ * Unpacks `$disk` into containerd's root, `$root`. Its folders have the modes that containerd gives them; directories get theirs when
+ * all is in them.
+ */
+export const UNPACK = `
+umask 022
+mkdir -p -m 711 "$root" && mkdir -p -m 711 "$root/io.containerd.metadata.v1.bolt" || exit
+mkdir -p -m 700 "$root/${SNAPSHOTTER}" && mkdir -p -m 700 "$root/${SNAPSHOTTER}/snapshots" || exit
+tar --extract --file "$disk" --directory "$root" --numeric-owner --preserve-permissions --delay-directory-restore \\
+  --xattrs --xattrs-include='*' || exit`;
+
+/** Fills containerd's store from the disk, with names for SELinux as its policy has them: tar is not what containerd is. */
+export const UNPACK_STORE = `${FIND_DISK}
+${CONTAINERD_ROOT}
+${UNPACK}
+if command -v selinuxenabled > /dev/null && selinuxenabled; then restorecon -R -F "$root" || exit; fi
+${startUnit("containerd.service", `${CTR} version`)}`;
+
+/**
+ * containerd flushes its databases some eighty times per image, and an emulated guest spends more time on that than on the images.
+ * Nothing of it has to survive a crash, so they are in memory until the import is over; content and snapshots go to the disk. It
+ * stands still since its databases were read.
+ */
+const DATABASES_IN_MEMORY = `
+${CONTAINERD_ROOT}
 number=0
-for database in io.containerd.metadata.v1.bolt/meta.db io.containerd.snapshotter.v1.overlayfs/metadata.db; do
-  database=\${root:-/var/lib/containerd}/$database number=$((number + 1))
+for database in ${CONTAINERD_DATABASES.join(" ")}; do
+  database=$root/$database number=$((number + 1))
   mkdir -p -m 711 "\${database%/*/*}" && mkdir -p -m 700 "\${database%/*}" || exit
   [ -e "$database" ] || : > "$database"
   cp -p "$database" ${STATE}/$number || exit

@@ -8,6 +8,7 @@ import { fetchImages, uniqueBytes, type FetchedImage } from "../images/fetch-ima
 import { writeImageDisk } from "../images/image-disk.ts";
 import type { ImageSource } from "../images/image-source.ts";
 import { writeRegistriesConf } from "../images/registries-conf.ts";
+import { writeStoreDisk } from "../containerd/store-disk.ts";
 import { checkImageBudget } from "../pipeline/layer-budget.ts";
 import type { Store } from "../store/store.ts";
 
@@ -43,12 +44,13 @@ export class ImageDisks implements AsyncDisposable {
   }
 
   /** See `BuildRequest`. A fetch that failed is tried once more by the next call. */
-  readonly imageDisk: BuildRequest["imageDisk"] = async (images, journal): Promise<ImageDisk> => {
+  readonly imageDisk: BuildRequest["imageDisk"] = async (images, journal, containerd): Promise<ImageDisk> => {
     const begun = this.#fetching;
     const fetched = begun && fitting(images, await this.#ended(begun));
     const all = fetched ?? (await this.#ended(this.#start(images)));
-    const { store } = this.#options;
-    return writeImageDisk(fitting(images, all) ?? all, { store, signal: this.#signal, journal });
+    const wanted = fitting(images, all) ?? all;
+    const context = { store: this.#options.store, signal: this.#signal, journal };
+    return (containerd && (await writeStoreDisk(wanted, containerd, context))) ?? writeImageDisk(wanted, context);
   };
 
   async [Symbol.asyncDispose](): Promise<void> {

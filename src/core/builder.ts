@@ -10,8 +10,15 @@ export interface BuildRequest {
   readonly base: Base;
   /** Host files for copies and fetches, by `sourceDigest` of their ops. */
   readonly sources: ReadonlyMap<string, SourceFile>;
-  /** Makes the read-only disk that takes container images into a guest; fetching them began with the build. */
-  readonly imageDisk: (images: readonly PlannedImage[], journal: Journal) => Promise<ImageDisk>;
+  /**
+   * Makes the read-only disk that takes container images into a guest; fetching them began with the build. With the databases of the
+   * guest's containerd it is one to unpack into its root, where that can be had.
+   */
+  readonly imageDisk: (
+    images: readonly PlannedImage[],
+    journal: Journal,
+    containerd?: ContainerdFiles,
+  ) => Promise<ImageDisk>;
   readonly network: GuestNetwork;
   /** An empty folder that lives as long as the build; big files go here. */
   readonly workDir: string;
@@ -23,8 +30,21 @@ export interface BuildRequest {
   readonly machineSlot: () => Promise<AsyncDisposable>;
 }
 
-/** A raw disk that is an OCI archive (a tar of an OCI layout whose index names every image), padded to whole sectors. */
+/** The databases of a guest's containerd, as they are while it does not run; empty where it never did. */
+export interface ContainerdFiles {
+  /** `io.containerd.metadata.v1.bolt/meta.db` below its root. */
+  readonly metadata: Buffer;
+  /** `io.containerd.snapshotter.v1.overlayfs/metadata.db` below its root. */
+  readonly snapshots: Buffer;
+}
+
+/** A raw disk with container images, padded to whole sectors. */
 export interface ImageDisk extends AsyncDisposable {
+  /**
+   * `archive`: a tar of an OCI layout whose index names every image, to be imported. `containerd`: a tar to be unpacked into
+   * containerd's root, which then has them.
+   */
+  readonly form: "archive" | "containerd";
   readonly path: string;
   readonly bytes: number;
 }

@@ -200,6 +200,13 @@ export const PROGRAMS = {
     version: { args: ["--version"], pattern: /v?(\d+(?:\.\d+)+)/ },
     features: ["tests"],
   },
+  containerd: {
+    // Its client is in the same package.
+    commands: ["containerd"],
+    packages: { apt: ["containerd"], dnf: ["containerd"] },
+    version: VERSION,
+    features: ["tests"],
+  },
   "apt-ftparchive": {
     commands: ["apt-ftparchive"],
     packages: { apt: ["apt-utils"], dnf: ["apt"] },
