@@ -3,8 +3,8 @@ import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import type { Digest } from "../core/digest.ts";
 import { streamSource, type ByteSource } from "../oci/byte-source.ts";
+import { ZstdDamage, zstdFrames } from "../oci/zstd-frames.ts";
 import { damagedLayer } from "./layer-problems.ts";
-import { zstdFrames } from "./zstd-frames.ts";
 
 const GZIP = Buffer.from([0x1f, 0x8b]);
 const ZSTD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
@@ -33,6 +33,7 @@ export async function withTarOf(
   try {
     await read(streamSource(hashed(output, hash)));
   } catch (error) {
+    if (error instanceof ZstdDamage) throw damagedLayer(error.message, error);
     throw isDecompressionError(error) ? damagedLayer("cannot be decompressed", error) : error;
   } finally {
     input.destroy();

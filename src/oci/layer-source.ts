@@ -1,8 +1,10 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
+import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { fileSource, streamSource, type ByteSource } from "./byte-source.ts";
 import type { Compression } from "./media-types.ts";
+import { zstdFrames } from "./zstd-frames.ts";
 
 /** How much of a blob is read at a time. */
 export const READ_BYTES = 1024 * 1024;
@@ -27,12 +29,15 @@ export async function withLayerTar<T>(blob: LayerBlob, read: (source: ByteSource
     }
   }
   const packed = createReadStream(path, { highWaterMark: READ_BYTES, ...(signal === undefined ? {} : { signal }) });
-  const plain = compression === "gzip" ? createGunzip() : createZstdDecompress();
-  packed.on("error", (error) => plain.destroy(error));
+  const isZstd = compression === "zstd";
+  const plain = isZstd ? createZstdDecompress() : createGunzip();
+  const frames = isZstd ? Readable.from(zstdFrames(streamSource(packed)), { highWaterMark: 1 }) : packed;
+  for (const each of new Set([packed, frames])) each.on("error", (error: Error) => plain.destroy(error));
   try {
-    return await read(streamSource(packed.pipe(plain)));
+    return await read(streamSource(frames.pipe(plain)));
   } finally {
     packed.destroy();
+    frames.destroy();
     plain.destroy();
   }
 }

@@ -95,11 +95,16 @@ describe("layout inspection", () => {
     });
   });
 
-  for (const [name, compress] of [
-    ["gzip", gzipSync],
-    ["zstd", zstdCompressSync],
+  /** As programs with several threads write it. */
+  const inFrames = (tar: Buffer): Buffer =>
+    Buffer.concat([tar.subarray(0, 700), tar.subarray(700)].map((part) => zstdCompressSync(part)));
+
+  for (const [what, name, compress] of [
+    ["gzip", "gzip", gzipSync],
+    ["zstd", "zstd", zstdCompressSync],
+    ["zstd, in frames,", "zstd", inFrames],
   ] as const) {
-    it(`lists the files of a ${name} layer`, async () => {
+    it(`lists the files of a ${what} layer`, async () => {
       const tar = await readFile(blobFile(written.layers[1]?.digest ?? ""));
       await replaceLayer(compress(tar), `application/vnd.oci.image.layer.v1.tar+${name}`);
       const { images } = await inspectLayout(layout, { verify: true });
@@ -109,7 +114,7 @@ describe("layout inspection", () => {
       );
     });
 
-    it(`refuses a damaged ${name} layer`, async () => {
+    it(`refuses a damaged ${what} layer`, async () => {
       const tar = compress(await readFile(blobFile(written.layers[1]?.digest ?? "")));
       await replaceLayer(tar.subarray(0, tar.byteLength - 20), `application/vnd.oci.image.layer.v1.tar+${name}`);
       await assert.rejects(inspectLayout(layout), { code: "layout-invalid" });

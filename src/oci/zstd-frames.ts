@@ -1,9 +1,13 @@
-import type { ByteSource } from "../oci/byte-source.ts";
-import { damagedLayer } from "./layer-problems.ts";
+import type { ByteSource } from "./byte-source.ts";
 
 const FRAME = 0xfd2fb528;
 /** The last four bits of a skippable frame's magic number are free. */
 const SKIPPABLE = 0x184d2a50;
+
+/** Data that is not what zstd writes; `message` follows on "it ". */
+export class ZstdDamage extends Error {
+  override readonly name = "ZstdDamage";
+}
 
 /**
  * Cuts zstd data so that every frame ends with a piece, and leaves out the frames that hold no data: Node's decompressor takes the
@@ -12,7 +16,7 @@ const SKIPPABLE = 0x184d2a50;
  *
  * RFC 8878, section 3.1.1.
  *
- * @throws {KvciError} `layout-invalid`
+ * @throws ZstdDamage
  */
 export async function* zstdFrames(source: ByteSource): AsyncGenerator<Buffer> {
   for (;;) {
@@ -21,13 +25,13 @@ export async function* zstdFrames(source: ByteSource): AsyncGenerator<Buffer> {
     const number = magic.byteLength === 4 ? magic.readUInt32LE() : 0;
     if (number === FRAME) yield* frame(source, magic);
     else if ((number & ~0xf) >>> 0 === SKIPPABLE) await skipFrame(source);
-    else throw damagedLayer("is followed by something else than zstd data");
+    else throw new ZstdDamage("is followed by something else than zstd data");
   }
 }
 
 async function skipFrame(source: ByteSource): Promise<void> {
   const sizeBytes = (await exactly(source, 4)).readUInt32LE();
-  if (!(await source.skip(sizeBytes))) throw damagedLayer("is cut off");
+  if (!(await source.skip(sizeBytes))) throw new ZstdDamage("is cut off");
 }
 
 async function* frame(source: ByteSource, magic: Buffer): AsyncGenerator<Buffer> {
@@ -55,6 +59,6 @@ function headerBytes(flags: number): number {
 
 async function exactly(source: ByteSource, length: number): Promise<Buffer> {
   const bytes = await source.read(length);
-  if (bytes.byteLength < length) throw damagedLayer("is cut off");
+  if (bytes.byteLength < length) throw new ZstdDamage("is cut off");
   return bytes;
 }
