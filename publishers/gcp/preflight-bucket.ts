@@ -5,7 +5,9 @@ import type { ImagePlan } from "./image-plan.ts";
 import type { Finding, PreflightPorts } from "./preflight-ports.ts";
 
 const OBJECT_RIGHTS = ["create", "get", "list", "delete"].map((right) => `storage.objects.${right}`);
-const ACL_RIGHT = "storage.objects.setIamPolicy";
+/** Objects with lists of their own are read together with these. */
+const READ_LIST_RIGHT = "storage.objects.getIamPolicy";
+const WRITE_LIST_RIGHT = "storage.objects.setIamPolicy";
 
 /** The bucket: there, ours to write, private as a whole, and able to hold what is wanted. */
 export async function bucketFindings(
@@ -20,7 +22,7 @@ export async function bucketFindings(
     ];
   }
   const wantsAcl = plans.some((plan) => plan.export?.public === true);
-  const [rights, open] = await Promise.all([bucketRights(storage, wantsAcl), openness(storage)]);
+  const [rights, open] = await Promise.all([bucketRights(storage, rightsIn(bucket, wantsAcl)), openness(storage)]);
   return [
     where(bucket, target.storageLocations),
     ...rights,
@@ -30,9 +32,13 @@ export async function bucketFindings(
   ];
 }
 
-async function bucketRights(storage: Storage, wantsAcl: boolean): Promise<readonly Finding[]> {
+function rightsIn({ iamConfiguration }: StorageBucket, wantsAcl: boolean): readonly string[] {
+  const hasLists = iamConfiguration.uniformBucketLevelAccess?.enabled !== true;
+  return [...OBJECT_RIGHTS, ...(hasLists ? [READ_LIST_RIGHT] : []), ...(wantsAcl ? [WRITE_LIST_RIGHT] : [])];
+}
+
+async function bucketRights(storage: Storage, needed: readonly string[]): Promise<readonly Finding[]> {
   const check = "rights in the bucket";
-  const needed = [...OBJECT_RIGHTS, ...(wantsAcl ? [ACL_RIGHT] : [])];
   const granted = await storage.allowed(needed);
   const missing = needed.filter((right) => !granted.includes(right));
   if (missing.length === 0) return [{ level: "ok", check, detail: `all ${needed.length} are there` }];

@@ -206,6 +206,13 @@ describe("publishing to Google Cloud in bad weather", () => {
       ]);
     });
 
+    it("asks for the right to read lists of objects only where objects have them", async () => {
+      world.gcp.denied.add("storage.objects.getIamPolicy");
+      assert.deepEqual(await findings(), ["error rights in the bucket publish-denied"]);
+      world.gcp.bucket("kvci-bucket").uniform = true;
+      assert.deepEqual(await findings(), []);
+    });
+
     it("finds that there is no bucket", async () => {
       assert.deepEqual(await findings({ bucket: "another-bucket" }), ["error bucket publish-denied"]);
     });
