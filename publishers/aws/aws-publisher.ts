@@ -30,14 +30,17 @@ export interface AwsPublisherPorts {
   readonly readDisk?: ReadDisk;
   /** Milliseconds for a call with all its attempts. Default: two minutes. */
   readonly callDeadlineMs?: number;
-  /** Blocks under way. Default: 32 at first, then what EBS takes, 64 at most. */
+  /** Blocks under way. Default: 32 at first, then what EBS takes, 40 at most. */
   readonly uploads?: { readonly start: number; readonly most: number };
   /** Default: the SDK's clients. */
   readonly api?: AwsApi;
 }
 
-/** At most 32 MiB of blocks in memory; more at once bring nothing, see test/bench/publish-aws.ts. */
-const UPLOADS = { start: 32, most: 64 };
+/**
+ * At most 20 MiB of blocks in memory, and once more on their way. At 40 ms for each that is the 500 MiB/s that one snapshot takes; more
+ * at once bring nothing, see test/bench/publish-aws.ts.
+ */
+const UPLOADS = { start: 32, most: 40 };
 
 /**
  * Publishes builds as AMIs: blocks go straight from the disk to EBS in one region, the image is registered and copied from there,

@@ -85,7 +85,8 @@ class StoreDisk {
     }
     for (const fetched of images) {
       const image = await this.#read(fetched);
-      for (const link of image.chain) await this.#layer(link, image);
+      const isThere = image.chain.every(({ chainId }) => this.#databases.hasSnapshot(chainId));
+      if (!isThere) for (const link of image.chain) await this.#layer(link, image);
       this.#record(image);
     }
     const { metadata, snapshots } = this.#databases.files();
@@ -112,7 +113,7 @@ class StoreDisk {
     const isThere = this.#databases.hasSnapshot(link.chainId);
     if (isThere && this.#directories.has(link.chainId)) return;
     if (isThere) {
-      // In the guest already; a layer on it still has to know its directories.
+      // In the guest already; the layers on it have to know its directories.
       await this.#convert(link, { folder: "", write: () => Promise.resolve(), of: fetched });
       return;
     }
