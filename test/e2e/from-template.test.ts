@@ -16,7 +16,8 @@ describe("a template based on another", () => {
   let workspace: Workspace;
   before(async () => {
     const mark = 'defineStep("mark", [writeFile("/etc/mark", "here\\n")])';
-    workspace = await Workspace.create({ "parent.ts": templateText("parent", mark), "child.ts": CHILD });
+    const files = { "parent.ts": templateText("parent", mark), "child.ts": CHILD };
+    workspace = await Workspace.create(files, {}, { firstBoot: true });
   });
   after(() => workspace.remove());
 

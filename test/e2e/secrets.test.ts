@@ -10,7 +10,8 @@ describe("a build that comes across a secret", () => {
     // The worst case: somebody's step prints what it should not, and fails.
     const base64 = Buffer.from(`user:${SECRET}`).toString("base64");
     const leak = `defineStep("leak", [run("sh", "-ec", "echo password=${SECRET}; echo ${base64} >&2; exit 9")])`;
-    const workspace = await Workspace.create({ "leak.ts": templateText("leak", leak) }, { REGISTRY_PASSWORD: SECRET });
+    const files = { "leak.ts": templateText("leak", leak) };
+    const workspace = await Workspace.create(files, { REGISTRY_PASSWORD: SECRET }, { firstBoot: true });
     try {
       const { status, stderr } = await workspace.run(["template", "leak.ts", "--verbose"]);
       assert.equal(status, 6);
