@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { globSync, mkdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { KvciError, messageOf } from "../src/core/error.ts";
 import { silentJournal } from "../src/core/journal.ts";
 import type { Arch } from "../src/core/platform.ts";
@@ -31,6 +31,9 @@ const MINUTE_MS = 60_000;
 const BUILDING = ["build", "packages-base", "xz-images", "lock-apt", "lock-dnf"] as const;
 const PUBLISHING = ["publish-registry", "publish-cloud"] as const;
 
+/** Files that take five minutes to half an hour, the longest first: begun late, one of them would keep all others waiting. */
+const LONG = ["airgap", "layers", "resume", "quickstart", "cloud-image", "concurrent", "hygiene", "isolated", "warm"];
+
 const SUITES: Readonly<Record<string, Suite>> = {
   unit: {
     files: globSync("test/**/*.test.ts", { cwd: root, exclude: ["test/contract/**", "test/e2e/**", "test/peers/**"] }),
@@ -47,7 +50,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
     features: [...BUILDING, ...PUBLISHING, "revisions", "tests"],
   },
   e2e: {
-    files: globSync("test/e2e/**/*.test.ts", { cwd: root }),
+    files: longestFirst(globSync("test/e2e/**/*.test.ts", { cwd: root })),
     testTimeoutMs: 10 * MINUTE_MS,
     deadlineMs: 75 * MINUTE_MS,
     jobs: 2,
@@ -100,6 +103,14 @@ async function runSuites(names: readonly string[], totals: { passed: number; fai
     totals.failed += failed;
     if (abort.signal.aborted) return;
   }
+}
+
+function longestFirst(files: readonly string[]): readonly string[] {
+  const rank = (file: string): number => {
+    const at = LONG.indexOf(basename(file, ".test.ts"));
+    return at < 0 ? LONG.length : at;
+  };
+  return files.toSorted((one, other) => rank(one) - rank(other));
 }
 
 /** Installs what the suites need. @returns the environment for their processes, with those programs on its PATH. */
