@@ -12,8 +12,8 @@ import {
   deniedError,
   isMismatch,
   isPassing,
-  MISMATCH_HINT,
   MISMATCH_TRIES,
+  mismatchError,
   PassingAnswer,
 } from "./registry-failure.ts";
 import type { WantedImage } from "./registry-state.ts";
@@ -167,12 +167,7 @@ function finalError(
       evidence,
     });
   }
-  if (isMismatch(refused.errors)) {
-    return new KvciError("publish-integrity", `${host}/${repository}: bytes did not arrive as they are in the layout`, {
-      hint: MISMATCH_HINT,
-      evidence,
-    });
-  }
+  if (isMismatch(refused.errors)) return mismatchError(`${host}/${repository}`, evidence);
   return new KvciError("publish-failed", `${host} refuses ${repository} with HTTP ${refused.status}`, {
     hint: "See the registry's own words; it would answer the same again.",
     evidence,

@@ -36,8 +36,6 @@ export function retryAfterMs(value: string | undefined, now: number): number | u
  * another push of the same bytes is writing (seen with two runs at once); bytes that are wrong are so every time.
  */
 export const MISMATCH_TRIES = 3;
-export const MISMATCH_HINT =
-  "Check the disk with `kvci-build verify`, and the network; then run the same command again.";
 
 /** Whether a registry says that what it was sent is not what its digest says. */
 export function isMismatch(errors: readonly string[]): boolean {
@@ -127,6 +125,14 @@ export function deniedError(
   return new KvciError("publish-denied", message, { hint, evidence: of.evidence ?? [] });
 }
 
+/** A registry that called bytes wrong as often as it was to be asked. */
+export function mismatchError(what: string, evidence: readonly string[]): KvciError {
+  return new KvciError("publish-integrity", `${what}: bytes did not arrive as they are in the layout`, {
+    hint: "Check the disk with `kvci-build verify`, and the network; then run the same command again.",
+    evidence,
+  });
+}
+
 /** An answer that nobody expects: final, because it would be the same again. */
 export function answerError(what: string, reply: HttpReply): KvciError {
   const evidence = [`HTTP ${reply.status}`, ...errorsIn(reply)];
@@ -136,12 +142,7 @@ export function answerError(what: string, reply: HttpReply): KvciError {
       evidence,
     });
   }
-  if (isMismatch(errorsIn(reply))) {
-    return new KvciError("publish-integrity", `${what}: bytes did not arrive as they are in the layout`, {
-      hint: MISMATCH_HINT,
-      evidence,
-    });
-  }
+  if (isMismatch(errorsIn(reply))) return mismatchError(what, evidence);
   const [, code = ""] = evidence;
   if (/quota|storage|exceed/i.test(code)) {
     return new KvciError("publish-quota", `${what}: the registry has no room left for it`, {

@@ -150,7 +150,7 @@ class StoreDisk {
     const labelsOf = (digest: Digest): Readonly<Record<string, string>> => {
       if (digest === image.manifest) return ofManifest;
       if (digest === image.digest) return { "containerd.io/gc.ref.content.m.0": image.manifest };
-      if (digest === config.digest) return { [`containerd.io/gc.ref.snapshot.overlayfs`]: last };
+      if (digest === config.digest) return { "containerd.io/gc.ref.snapshot.overlayfs": last };
       const diffId = uncompressed.get(digest);
       return diffId === undefined || diffId === digest ? {} : { "containerd.io/uncompressed": diffId };
     };

@@ -1,20 +1,11 @@
 import assert from "node:assert/strict";
 import { qemuArguments } from "../../../src/qemu/argv.ts";
 import type { BootRequest } from "../../../src/qemu/boot-request.ts";
+import { REQUEST } from "./request.ts";
 
-const request: BootRequest = {
-  arch: "amd64",
-  disk: "/w/disk.qcow2",
-  memoryMiB: 2048,
-  cpus: 2,
-  firmware: "uefi",
-  workDir: "/w",
-  serialLog: "/out/serial.log",
-  signal: new AbortController().signal,
-};
 const firmware = { code: "/fw/code.fd", vars: "/w/vars.fd" };
 const argvOf = (change: Partial<BootRequest> = {}, files = {}): string =>
-  qemuArguments({ ...request, ...change }, "tcg", { credentials: {}, ...files }).join(" ");
+  qemuArguments({ ...REQUEST, ...change }, "tcg", { credentials: {}, ...files }).join(" ");
 
 describe("QEMU's arguments", () => {
   it("are the same for the same request", () => {
@@ -50,7 +41,7 @@ describe("QEMU's arguments", () => {
 
   it("have an emulated kernel keep one memory layout, and let a real one choose", () => {
     const directBoot = { kernel: "/k", initrd: "/i", kernelArguments: "root=PARTLABEL=root rw" };
-    const real = qemuArguments({ ...request, directBoot }, "kvm", { credentials: {} }).join(" ");
+    const real = qemuArguments({ ...REQUEST, directBoot }, "kvm", { credentials: {} }).join(" ");
     assert.match(real, /-append root=PARTLABEL=root rw console=ttyS0/);
   });
 
@@ -79,7 +70,7 @@ describe("QEMU's arguments", () => {
   });
 
   it("use the host's own CPU and all the template asks for with KVM; emulated CPUs hang each other", () => {
-    assert.match(qemuArguments(request, "kvm", { credentials: {} }).join(" "), /-accel kvm -cpu host -smp 2/);
+    assert.match(qemuArguments(REQUEST, "kvm", { credentials: {} }).join(" "), /-accel kvm -cpu host -smp 2/);
   });
 
   it("give back pages that the guest frees, so that saved memory holds what is used", () => {

@@ -1,18 +1,9 @@
 import assert from "node:assert/strict";
 import type { BootRequest } from "../../../src/qemu/boot-request.ts";
 import { withFixedLayout } from "../../../src/qemu/fixed-layout.ts";
+import { REQUEST } from "./request.ts";
 
-const request: BootRequest = {
-  arch: "amd64",
-  disk: "/w/disk.qcow2",
-  memoryMiB: 2048,
-  cpus: 2,
-  firmware: "uefi",
-  credentials: { "tmpfiles.extra": "keys" },
-  workDir: "/w",
-  serialLog: "/out/serial.log",
-  signal: new AbortController().signal,
-};
+const request: BootRequest = { ...REQUEST, credentials: { "tmpfiles.extra": "keys" } };
 const layout = { "sysctl.extra": "kernel.randomize_va_space=0\n" };
 
 describe("the memory layout of a guest", () => {
